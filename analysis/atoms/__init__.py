@@ -1,0 +1,1 @@
+"""Atom columns: where they are, how strong they are, and what lattice they form."""
