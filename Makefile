@@ -1,0 +1,50 @@
+# make demo     the whole way once, on sample micrographs or on MICROGRAPH=path (PIXEL_SIZE_NM=number if the file has none)
+# make serve    the service on http://127.0.0.1:3000 until Ctrl-C
+# make test     the tests, in an environment of their own
+# make lint types format clean
+SHELL := /bin/bash
+PYTHON ?= python3
+PORT ?= 3000
+PIP := -m pip install --disable-pip-version-check
+export BENTOML_DO_NOT_TRACK := True
+
+.PHONY: demo serve test lint types format clean
+
+demo: .venv/.ready
+	.venv/bin/python -m bentos.demo $(if $(PIXEL_SIZE_NM),--pixel-size-nm "$(PIXEL_SIZE_NM)") $(if $(MICROGRAPH),"$(MICROGRAPH)")
+
+serve: .venv/.ready
+	.venv/bin/bentoml serve --host 127.0.0.1 --port $(PORT)
+
+test: .venv-dev/.ready
+	.venv-dev/bin/python -m pytest $(TESTS)
+
+lint: .venv-dev/.ready
+	.venv-dev/bin/ruff check .
+	.venv-dev/bin/ruff format --check .
+
+types: .venv-dev/.ready
+	.venv-dev/bin/mypy
+
+format: .venv-dev/.ready
+	.venv-dev/bin/ruff check --fix .
+	.venv-dev/bin/ruff format .
+
+# What serving needs: no torch.
+.venv/.ready: pyproject.toml clients/pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "emserve needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv .venv
+	@echo "Installing what serving needs into .venv (about 1 GB, a minute or two)"
+	.venv/bin/python $(PIP) -e "./clients[plot,pandas]" -e ".[serve,openvino,formats]"
+	touch $@
+
+# What the tests, the training and the benchmarks need as well.
+.venv-dev/.ready: pyproject.toml clients/pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "emserve needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv .venv-dev
+	@echo "Installing what the tests need into .venv-dev (about 2.5 GB, two or three minutes)"
+	.venv-dev/bin/python $(PIP) -e "./clients[plot,pandas]" -e ".[serve,openvino,formats,train,benchmark,test]"
+	touch $@
+
+clean:
+	rm -rf .venv .venv-dev demo build dist .pytest_cache .mypy_cache .ruff_cache
