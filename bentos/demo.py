@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import emserve
 from emserve import cli
@@ -82,7 +83,7 @@ def service() -> Iterator[str]:
                 process.wait()
 
 
-def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: object) -> None:
+def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
     """Show the seconds while the service starts; raises Unavailable with the end of its log if it does not."""
     begin = time.monotonic()
     with emserve.Client(url) as client:
@@ -93,7 +94,9 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: object) ->
             if process.poll() is not None or waited > START_LIMIT_S:
                 log.seek(0)  # type: ignore[attr-defined]
                 tail = log.read().decode(errors="replace")[-3000:]  # type: ignore[attr-defined]
-                raise Unavailable(f"The service did not start:\n{tail}", remedy="Try `make serve` to see all of its log.")
+                raise Unavailable(
+                    f"The service did not start:\n{tail}", remedy="Try `make serve` to see all of its log."
+                )
             if sys.stderr.isatty():
                 print(f"\rStarting the service … {waited:.0f} s", end="", file=sys.stderr, flush=True)
             time.sleep(0.25)
