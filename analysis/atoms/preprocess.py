@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from analysis.spacing import estimate_spacing
+from emserve.exceptions import InvalidParameter
+from emserve.results import Notice
+
+if TYPE_CHECKING:
+    from analysis.micrograph import Micrograph
+
+ASSUMED_SPACING_NM = 0.30  # Si {111} 0.31, SrTiO3 {110} 0.28, WS2 {100} 0.27 nm: the error stays below 15 %
+PLAUSIBLE_PIXEL_SIZE_NM = (0.0005, 0.1)
+MIN_CONFIDENCE = 0.5  # a single set of planes never reaches it
 
 _SAMPLE = 4_000_000  # percentiles of a larger picture are taken from a regular subset of about this many pixels
 _MARGIN = 0.25  # grey values beyond the percentiles are kept up to this far outside 0..1
+_NEAR = 0.02
+_MAX_SCALE = 4.0
+_MAX_PIXELS = 36_000_000  # an enlarged picture is no larger than this, so that memory stays bounded
 
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 PositiveInt = Annotated[int, Field(gt=0)]
@@ -71,3 +87,120 @@ def scale(
     out *= np.float32(1 / (high - low))
     np.clip(out, -_MARGIN, 1 + _MARGIN, out=out)
     return out
+
+
+@dataclass(frozen=True)
+class NetworkInput:
+    """A micrograph as the network sees it, and the way back.
+
+    Attributes
+    ----------
+    pixels: (height, width) float32, scaled; `height` and `width` are not yet multiples of anything.
+    scale_x, scale_y: network pixels per micrograph pixel.
+    notices: what the user should know about the choice of the scale.
+    """
+
+    pixels: npt.NDArray[np.float32]
+    scale_x: float
+    scale_y: float
+    notices: tuple[Notice, ...] = ()
+
+    def to_micrograph(self, xy: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+        """Positions (n, 2) in network pixels → micrograph pixels; exact, pixel centres at whole numbers in both."""
+        return (np.asarray(xy, np.float64) + 0.5) / (self.scale_x, self.scale_y) - 0.5
+
+    def to_network(self, xy: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+        """Positions (n, 2) in micrograph pixels → network pixels."""
+        return (np.asarray(xy, np.float64) + 0.5) * (self.scale_x, self.scale_y) - 0.5
+
+
+def prepare(micrograph: Micrograph, spec: InputSpec) -> NetworkInput:
+    """Resample a micrograph to the pixel size that the network is best at, and scale its grey values.
+
+    With a pixel size both axes are resampled to `spec.best_pixel_size_nm`, so non-square pixels become square. Without
+    one, the strongest spacing of the picture's own lattice is taken for 0.30 nm (`analysis.spacing`); without a
+    lattice either, the picture keeps its scale. Each guess is said in `notices`.
+
+    Raises
+    ------
+    InvalidParameter: the pixel size was given by the user and no atom column can be seen at it.
+    """
+    height, width = micrograph.pixels.shape
+    scale_x, scale_y, notices = choose_scale(micrograph, spec)
+    out_width, out_height = max(1, round(width * scale_x)), max(1, round(height * scale_y))
+    pixels = resample(micrograph.pixels, out_height, out_width)
+    return NetworkInput(scale(pixels, spec.percentiles), out_width / width, out_height / height, notices)
+
+
+def resample(pixels: npt.NDArray[np.float32], height: int, width: int) -> npt.NDArray[np.float32]:
+    """The picture on another grid over the same field of view; bicubic, widened when shrinking so nothing aliases.
+
+    Pixel x of the picture lands at (x + 0.5) · width / old width - 0.5 of the new one.
+    """
+    if pixels.shape == (height, width):
+        return pixels
+    picture = Image.fromarray(np.ascontiguousarray(pixels, np.float32))
+    return np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC))
+
+
+def choose_scale(micrograph: Micrograph, spec: InputSpec) -> tuple[float, float, tuple[Notice, ...]]:
+    """Network pixels per micrograph pixel in x and y, and what the user should know about them."""
+    notices: list[Notice] = []
+    sizes = _usable_pixel_size(micrograph, notices)
+    if sizes is not None:
+        scale_x, scale_y = (size / spec.best_pixel_size_nm for size in sizes)
+    else:
+        spacing = estimate_spacing(micrograph.pixels)
+        if spacing is None or spacing.confidence < MIN_CONFIDENCE:
+            notices.append(
+                Notice(
+                    code="scale_unknown",
+                    message="The pixel size is not known and no lattice spacing was found in the picture: "
+                    "the network saw it as it is.",
+                    remedy=f"Pass pixel_size_nm; the model is best at {spec.best_pixel_size_nm:g} nm.",
+                )
+            )
+            return 1.0, 1.0, tuple(notices)
+        scale_x = scale_y = ASSUMED_SPACING_NM / spacing.spacing_px / spec.best_pixel_size_nm
+        notices.append(
+            Notice(
+                code="scale_estimated",
+                message=f"The pixel size is not known: the strongest lattice spacing, {spacing.spacing_px:.1f} px, "
+                f"was taken for {ASSUMED_SPACING_NM:g} nm to choose the network's scale.",
+                remedy="Pass pixel_size_nm if columns are missing or doubled.",
+            )
+        )
+    if abs(scale_x - 1) < _NEAR and abs(scale_y - 1) < _NEAR:  # interpolation would cost more than it brings
+        return 1.0, 1.0, tuple(notices)
+    largest = max(scale_x, scale_y)
+    area = micrograph.pixels.size * scale_x * scale_y
+    shrink = min(1.0, _MAX_SCALE / largest, float(np.sqrt(max(_MAX_PIXELS, micrograph.pixels.size) / area)))
+    if shrink < 1:
+        scale_x, scale_y = scale_x * shrink, scale_y * shrink
+        notices.append(
+            Notice(
+                code="scale_limited",
+                message=f"The picture was enlarged {max(scale_x, scale_y):.2f} times for the network, "
+                f"less than the {largest:.2f} times that the model is best at.",
+                remedy="Record with smaller pixels, or send a part of the picture.",
+            )
+        )
+    return scale_x, scale_y, tuple(notices)
+
+
+def _usable_pixel_size(micrograph: Micrograph, notices: list[Notice]) -> tuple[float, float] | None:
+    """The pixel size in x and y, nm, unless it is missing or atom columns cannot be seen at it."""
+    size_x, size_y = micrograph.pixel_size_x_nm, micrograph.pixel_size_y_nm
+    if size_x is None or size_y is None:
+        return None
+    low, high = PLAUSIBLE_PIXEL_SIZE_NM
+    if low <= min(size_x, size_y) and max(size_x, size_y) <= high:
+        return size_x, size_y
+    problem = f"Atom columns cannot be resolved at {size_x:g} x {size_y:g} nm per pixel"
+    remedy = f"Pass pixel_size_nm between {low:g} and {high:g}."
+    if micrograph.pixel_size_source == "argument":
+        raise InvalidParameter(f"{problem}.", remedy=remedy, field="pixel_size_nm")
+    notices.append(
+        Notice(code="pixel_size_implausible", message=f"{problem}, the pixel size that the file gives.", remedy=remedy)
+    )
+    return None
