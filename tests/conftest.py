@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -21,4 +22,86 @@ def shared_data() -> Path:
     folder = ROOT.parent / "shared" / "data"
     if not folder.is_dir():
         pytest.skip("the real micrographs (../shared/data) are not here")
+    return folder
+
+
+def write_blob_model(folder: Path, *, default: bool = True) -> None:
+    """A model folder whose network is the operator of the runtime `fake`, as ONNX: real weights of a few kB."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    from model_store import manifest
+    from model_store.runtimes import fake
+
+    reach = fake.REACH_PX
+    constants = {"pads": np.array([0, 0, reach, reach, 0, 0, reach, reach]), "gain": np.float32(-fake.GAIN)}
+    constants["one"] = np.float32(1)
+    nodes = [helper.make_node("Pad", ["micrograph", "pads"], ["padded"], mode="edge")]
+    for name, sigma_px in (("narrow", fake.NARROW_PX), ("wide", fake.WIDE_PX)):
+        kernel = fake.gaussian(sigma_px)
+        constants |= {f"{name}_y": kernel[None, None, :, None], f"{name}_x": kernel[None, None, None, :]}
+        nodes.append(helper.make_node("Conv", ["padded", f"{name}_y"], [f"{name}_rows"]))
+        nodes.append(helper.make_node("Conv", [f"{name}_rows", f"{name}_x"], [name]))
+    for kind, inputs, output in (
+        ("Sub", ["narrow", "wide"], "difference"),
+        ("Relu", ["difference"], "blobs"),
+        ("Mul", ["blobs", "gain"], "scaled"),
+        ("Exp", ["scaled"], "background"),
+        ("Sub", ["one", "background"], "probability"),
+    ):
+        nodes.append(helper.make_node(kind, inputs, [output]))
+    shape = ["n", 1, "height", "width"]
+    graph = helper.make_graph(
+        nodes,
+        "blobs",
+        [helper.make_tensor_value_info("micrograph", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("probability", TensorProto.FLOAT, shape)],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model, full_check=True)
+    (folder / "1").mkdir(parents=True)
+    onnx.save(model, folder / "1" / "model.onnx")
+
+    batch = np.random.default_rng(0).random((2, 1, 48, 40), dtype=np.float32)
+    (folder / "sample").mkdir()
+    np.savez(folder / "sample" / "input.npz", micrograph=batch)
+    np.savez(folder / "sample" / "expected.npz", probability=fake.Session().run([batch])[0])
+    manifest.write(
+        manifest.Manifest.model_validate(
+            {
+                "name": folder.name,
+                "family": "atoms",
+                "version": "1.0.0",
+                "title": "Difference of Gaussians, for tests",
+                "architecture": "difference of Gaussians",
+                "parameters": 4 * (2 * reach + 1),
+                "licence": "MIT",
+                "authors": ["emserve authors"],
+                "default": default,
+                "files": {"onnx": manifest.weight_file(folder, "1/model.onnx")},
+                "tensors": {
+                    "inputs": [{"name": "micrograph", "dtype": "float32", "shape": [-1, 1, -1, -1]}],
+                    "outputs": [{"name": "probability", "dtype": "float32", "shape": [-1, 1, -1, -1]}],
+                },
+                "input": {
+                    "scaling": "percentile",
+                    "best_pixel_size_nm": 0.016,
+                    "pixel_size_range_nm": [0.01, 0.026],
+                    "multiple_of": 8,
+                    "halo_px": 24,
+                },
+                "precisions": {"fp32": {"tolerance": {"probability": 1.0e-5}}},
+                "sample": {"input": "sample/input.npz", "expected": "sample/expected.npz"},
+            }
+        ),
+        folder,
+    )
+
+
+@pytest.fixture(scope="session")
+def blob_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with one atoms model, `atoms_blobs`, that finds bright blobs; tests must not change it."""
+    folder = tmp_path_factory.mktemp("store")
+    write_blob_model(folder / "atoms_blobs")
     return folder

@@ -1,0 +1,133 @@
+"""Every model of the store, in every runtime: its sample in, its expected output out."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model_store import manifest, runtimes
+from model_store.store import MODELS, Store
+
+SHIPPED = (
+    sorted(path.name for path in MODELS.iterdir() if (path / "manifest.yaml").is_file()) if MODELS.is_dir() else []
+)
+RUNTIMES = [name for name in runtimes.names() if name != "fake"]
+CASES = [(name, runtime) for name in ["atoms_blobs", *SHIPPED] for runtime in RUNTIMES]
+
+
+def store_of(name: str, blob_store: Path) -> Store:
+    return Store(blob_store if name == "atoms_blobs" else MODELS)
+
+
+def sample(store: Store, name: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    entry = store.manifest(name)
+    assert entry.sample is not None, f"{name} ships no sample"
+    with np.load(store.root / name / entry.sample.input) as inputs:
+        given = dict(inputs)
+    with np.load(store.root / name / entry.sample.expected) as outputs:
+        return given, dict(outputs)
+
+
+@pytest.mark.parametrize(("name", "runtime"), CASES)
+def test_sample_gives_the_expected_output(name: str, runtime: str, blob_store: Path) -> None:
+    store = store_of(name, blob_store)
+    entry = store.manifest(name)
+    module = runtimes.find(runtime)
+    if not module.available():
+        pytest.skip(f"the runtime {runtime} is not installed here")
+    weights = entry.files.get(module.FORMAT or "onnx")
+    if weights is None or not (store.root / name / weights.path).is_file():
+        pytest.skip(f"{name} ships no file for {runtime}")
+    given, expected = sample(store, name)
+    assert set(given) == {tensor.name for tensor in entry.tensors.inputs}
+    for precision, rule in entry.precisions.items():
+        if not module.supports(precision):
+            continue
+        model = store.open(name, runtime=runtime, precision=precision)
+        found = model.run_named(given)
+        assert set(found) == set(expected) == set(rule.tolerance)
+        for output, tolerance in rule.tolerance.items():
+            assert found[output].shape == expected[output].shape
+            np.testing.assert_allclose(found[output], expected[output].astype(np.float32), rtol=0, atol=tolerance)
+            assert np.ptp(expected[output]) > 10 * rule.tolerance[output], "a flat sample shows nothing"
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_folder_holds_what_the_manifest_says(name: str) -> None:
+    entry = manifest.load(MODELS / name)
+    assert manifest.parse(manifest.dump(entry)) == entry
+    assert (MODELS / name / "card.md").is_file()
+    assert entry.files["onnx"].bytes <= 12_000_000
+    for weights in entry.files.values():
+        file = MODELS / name / weights.path
+        if file.is_file():
+            assert (manifest.sha256(file), file.stat().st_size) == (weights.sha256, weights.bytes)
+    assert entry.sample is not None
+    for path in (entry.sample.input, entry.sample.expected, *entry.sample.micrographs):
+        assert (MODELS / name / path).is_file()
+
+
+@pytest.mark.parametrize("runtime", ["fake", *RUNTIMES])
+def test_many_threads_and_sizes_at_once(runtime: str, blob_store: Path, tmp_path: Path) -> None:
+    """Each thread gets the answer to its own picture, whatever the others send meanwhile."""
+    if runtime == "torchscript":
+        pytest.skip("the test's model has no TorchScript file")
+    if not runtimes.find(runtime).available():
+        pytest.skip(f"the runtime {runtime} is not installed here")
+    model = Store(blob_store).open("atoms_blobs", runtime=runtime)
+    generator = np.random.default_rng(1)
+    batches = [generator.random((1 + i % 2, 1, 40 + 8 * i, 64), dtype=np.float32) for i in range(6)]
+    expected = [
+        runtimes.find("fake").open_session(Path(), model.manifest.tensors, "fp32", 1).run([b])[0] for b in batches
+    ]
+    kept: list[tuple[int, np.ndarray]] = []
+
+    def work(offset: int) -> None:
+        for i in range(len(batches)):
+            index = (i + offset) % len(batches)
+            kept.append((index, model.run(batches[index])))
+
+    threads = [threading.Thread(target=work, args=(offset,)) for offset in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(kept) == 24
+    for index, found in kept:  # compared at the end: an output must not be overwritten by a later run
+        np.testing.assert_allclose(found, expected[index], atol=1e-5)
+
+
+def test_torchscript_reads_what_torch_wrote(tmp_path: Path, blob_store: Path) -> None:
+    torch = pytest.importorskip("torch")
+    tensors = Store(blob_store).manifest("atoms_blobs").tensors
+    scripted = torch.jit.trace(torch.nn.AvgPool2d(3, stride=1, padding=1), torch.zeros(1, 1, 8, 8))
+    scripted.save(tmp_path / "model.pt")
+    session = runtimes.find("torchscript").open_session(tmp_path / "model.pt", tensors, "fp32", 1)
+    constant = np.full((2, 1, 8, 8), 3, np.float32)
+    constant.flags.writeable = False
+    (output,) = session.run([constant])
+    np.testing.assert_allclose(output[:, :, 1:-1, 1:-1], 3)
+
+
+def test_fake_finds_the_columns_of_a_synthetic_lattice() -> None:
+    y, x = np.mgrid[:128, :128].astype(np.float32)
+    truth = [(20 + 18 * i, 20 + 18 * j) for i in range(6) for j in range(6)]
+    image = sum(np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / (2 * 3.5**2)) for cx, cy in truth)
+    tensors = manifest.Tensors.model_validate(
+        {
+            "inputs": [dict(name="i", dtype="float32", shape=[1])] * 1,
+            "outputs": [dict(name="o", dtype="float32", shape=[1])],
+        }
+    )
+    (output,) = runtimes.find("fake").open_session(Path(), tensors, "fp32", 1).run([np.asarray(image)[None, None]])
+    peaks = output[0, 0]
+    assert peaks.min() >= 0
+    assert peaks.max() < 1
+    for cx, cy in truth:
+        around = peaks[cy - 4 : cy + 5, cx - 4 : cx + 5]
+        assert around.argmax() == 40, "the peak is at the column"
+        assert around.max() > 0.8
+    assert (peaks > 0.5).mean() < 0.25, "peaks are compact"
