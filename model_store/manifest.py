@@ -132,7 +132,7 @@ class Manifest(Block):
     training: Training | None = None
     scores: dict[str, Any] = {}
     valid_range: dict[str, Any] = {}
-    sample: Sample | None = None
+    sample: Sample
 
     @model_validator(mode="after")
     def _consistent(self) -> Manifest:

@@ -80,6 +80,10 @@ class Store:
             raise UnknownModel(f"There is no {kind} '{name[:80]}'.", remedy=f"The known ones: {known}.", field="model")
         return entry
 
+    def folder(self, name: str) -> Path:
+        """The folder of a model; raises UnknownModel."""
+        return self.root / self.manifest(name).name
+
     def default(self, family: str) -> str:
         """The name of the family's default model."""
         of_family = self.manifests(family)
@@ -119,7 +123,7 @@ class Store:
             precision or os.environ.get("EMSERVE_PRECISION") or None,
         )
         module = runtimes.find(chosen)
-        folder = self.root / name
+        folder = self.folder(name)
         weights = entry.files[module.FORMAT or "onnx"]
         if module.FORMAT is not None:
             verify(folder, weights)
