@@ -17,7 +17,8 @@
     │   ├── Busy                        429  the queue is full
     │   ├── DeadlineExceeded            504  the answer took longer than the limit
     │   ├── Unavailable                 503  no server, or not ready
-    │   └── InternalError               500
+    │   ├── InternalError               500
+    │   └── UnexpectedAnswer            502  what answered is not emserve, or speaks another contract
     ├── StoreError                      500  a model folder that cannot be served
     │   └── ChecksumMismatch            500  a file of a model is not the one its manifest names
     └── MissingDependency               501  an optional package is not installed
@@ -182,6 +183,13 @@ class InternalError(ServiceError):
 
     code = "internal_error"
     status = 500
+
+
+class UnexpectedAnswer(ServiceError):
+    """What answered is not emserve (a proxy's page, another program), or speaks a contract of another time."""
+
+    code = "unexpected_answer"
+    status = 502
 
 
 class StoreError(EmserveError):

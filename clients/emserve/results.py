@@ -4,14 +4,25 @@ Conventions, stated once for the whole project: pixel (0, 0) is the centre of th
 right, y down. Every physical quantity carries its unit in its name. Where the pixel size is not known, quantities in
 nm and pm are None and a warning says what to pass.
 
-Unknown fields of a newer server are kept, so that an old client reads a newer answer and loses nothing.
+Unknown fields of a newer server are kept, and the named choices are open (`Literal[…] | str`), so that an old client
+reads a newer answer and loses nothing.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from os import PathLike, fspath
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    import matplotlib.axes
+    import numpy as np
+    import pandas
+    from numpy.typing import NDArray
+
+    from emserve.pictures import Picture
 
 CONTRACT = "1.0"
 
@@ -45,7 +56,7 @@ class MicrographInfo(Part):
     frame: int = Field(description="the frame that was analysed, from 0")
     pixel_size_x_nm: float | None
     pixel_size_y_nm: float | None
-    pixel_size_source: PixelSizeSource
+    pixel_size_source: PixelSizeSource | str
     format: str = Field(description="file format, recognised by its content")
     sha256: str = Field(description="checksum of the file's bytes")
 
@@ -70,7 +81,7 @@ class Timings(Part):
 class Trust(Part):
     """Whether this picture lies inside the range that the model was measured in."""
 
-    verdict: Literal["inside", "near", "outside", "not_measured"]
+    verdict: Literal["inside", "near", "outside", "not_measured"] | str
     message: str
 
 
@@ -139,7 +150,7 @@ class AtomsParameters(Part):
     """The parameters that the answer was made with, defaults filled in."""
 
     threshold: float
-    postprocess: AtomsPostprocess
+    postprocess: AtomsPostprocess | str
     refine: bool
     scale_x: float = Field(description="the network saw the picture resampled by this factor in x")
     scale_y: float
@@ -151,6 +162,70 @@ class AtomsResult(Result):
     parameters: AtomsParameters
     statistics: AtomsStatistics
     columns: list[AtomColumn]
+
+    @property
+    def positions_px(self) -> NDArray[np.float64]:
+        """Positions of the columns: (N, 2) float64, x and y in px."""
+        import numpy as np
+
+        return np.array([(c.x_px, c.y_px) for c in self.columns], dtype=np.float64).reshape(-1, 2)
+
+    @property
+    def positions_nm(self) -> NDArray[np.float64] | None:
+        """Positions of the columns: (N, 2) float64, x and y in nm; None where the pixel size is not known."""
+        import numpy as np
+
+        if self.micrograph.pixel_size_x_nm is None or self.micrograph.pixel_size_y_nm is None:
+            return None
+        return np.array([(c.x_nm, c.y_nm) for c in self.columns], dtype=np.float64).reshape(-1, 2)
+
+    def to_json(self, path: str | PathLike[str] | None = None, *, indent: int | None = None) -> str:
+        """The whole answer as JSON text, also written to `path` if one is given. `from_json` reads it back."""
+        text = self.model_dump_json(indent=indent)
+        if path is not None:
+            Path(path).write_text(text + "\n", encoding="utf-8")
+        return text
+
+    @classmethod
+    def from_json(cls, source: str | bytes | PathLike[str]) -> AtomsResult:
+        """Read what `to_json` wrote: a path, or the JSON itself (bytes, or a string that begins with `{`)."""
+        if isinstance(source, bytes) or (isinstance(source, str) and source.lstrip().startswith("{")):
+            return cls.model_validate_json(source)
+        return cls.model_validate_json(Path(fspath(source)).read_bytes())
+
+    def to_csv(self, path: str | PathLike[str] | None = None) -> str:
+        """One row a column, named as in `AtomColumn`; full precision, None is empty; written to `path` if given."""
+        from emserve.tables import csv_text
+
+        text = csv_text(self)
+        if path is not None:
+            Path(path).write_text(text, encoding="utf-8", newline="")
+        return text
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """One row a column, named as in `AtomColumn`; None is NaN. Raises MissingDependency without pandas."""
+        from emserve.tables import dataframe
+
+        return dataframe(self)
+
+    def to_overlay(self, path: str | PathLike[str], picture: Picture) -> None:
+        """Write a PNG of `picture` (array, path, or bytes of PNG, JPEG, TIFF, NPY) with the columns marked on it.
+
+        For a file that Pillow cannot read pass `client.preview(file)`. Raises MissingDependency without Pillow.
+        """
+        from emserve.overlay import draw
+        from emserve.pictures import read_for
+
+        draw(self, read_for(self, picture)).save(path, format="PNG")
+
+    def plot(self, picture: Picture | None = None, ax: matplotlib.axes.Axes | None = None) -> matplotlib.axes.Axes:
+        """Plot the columns, on `picture` if one is given, into `ax` or a new figure; returns the axes.
+
+        Axes are in nm where the pixel size is known, else in px. Raises MissingDependency without matplotlib.
+        """
+        from emserve.plot import plot
+
+        return plot(self, picture, ax)
 
 
 class ModelSummary(Part):

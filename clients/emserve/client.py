@@ -1,0 +1,329 @@
+"""The clients: `Client` blocks, `AsyncClient` awaits; both say and do the same."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+
+import emserve
+from emserve import _calls
+from emserve._calls import Call, PixelSize, Send
+from emserve.exceptions import DeadlineExceeded, InvalidParameter, Unavailable
+from emserve.results import AtomsPostprocess, AtomsResult, ModelSummary
+from emserve.retries import Retries
+
+if TYPE_CHECKING:
+    from emserve._uploads import Source
+
+T = TypeVar("T")
+
+DEFAULT_URL = "http://127.0.0.1:3000"
+DEFAULT_TIMEOUT_S = 120.0
+CONNECT_TIMEOUT_S = 5.0
+
+_ONCE = Retries(attempts=1)
+
+
+class _Settings:
+    """Where to, who asks, how long: what both clients share."""
+
+    def __init__(self, url: str | None, api_key: str | None, timeout: float | None, retries: Retries) -> None:
+        self.url = _checked_url(url or os.environ.get("EMSERVE_URL") or DEFAULT_URL)
+        self.timeout_s = timeout
+        self.retries = retries
+        self.headers = {"User-Agent": f"emserve/{emserve.__version__}", **_authorization(api_key)}
+
+    def http(self, transport: Any) -> dict[str, Any]:
+        """Arguments of the httpx client."""
+        connect_s = CONNECT_TIMEOUT_S if self.timeout_s is None else min(self.timeout_s, CONNECT_TIMEOUT_S)
+        return {
+            "base_url": self.url,
+            "headers": self.headers,
+            # Waiting for a free connection is the caller's own doing and must not count.
+            "timeout": httpx.Timeout(self.timeout_s, connect=connect_s, pool=None),
+            # Servers close idle connections after 5 s; a connection that old is not used again.
+            "limits": httpx.Limits(max_connections=64, max_keepalive_connections=16, keepalive_expiry=3.0),
+            # A proxy of the environment does not know this machine's own ports.
+            "trust_env": urlsplit(self.url).hostname not in ("127.0.0.1", "localhost", "::1"),
+            "transport": transport,
+        }
+
+    def request(self, call: Call[Any], stream: Any) -> dict[str, Any]:
+        """Arguments of `build_request`."""
+        arguments: dict[str, Any] = {
+            "method": call.method,
+            "url": call.path,
+            "headers": {"X-Request-Id": call.request_id},
+        }
+        if call.upload is not None:
+            arguments["data"] = dict(call.fields)
+            arguments["files"] = {"file": (call.upload.name, stream, "application/octet-stream")}
+        return arguments
+
+
+class Client:
+    """A connection to an emserve server. Thread-safe; connections are pooled and kept.
+
+    Parameters
+    ----------
+    url: address of the server; default: EMSERVE_URL of the environment, else http://127.0.0.1:3000.
+    api_key: sent as `Authorization: Bearer …`; default: EMSERVE_API_KEY of the environment, else none.
+    timeout: seconds without an answer until DeadlineExceeded is raised; None waits for ever.
+    retries: how a busy server is asked again.
+    transport: an httpx transport; `emserve.testing.FakeServer` has one for tests without a server.
+
+    Example
+    -------
+        with emserve.Client() as client:
+            result = client.atoms("micrograph.dm4")
+        result.to_csv("columns.csv")
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        timeout: float | None = DEFAULT_TIMEOUT_S,
+        *,
+        retries: Retries | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._settings = _Settings(url, api_key, timeout, retries or Retries())
+        self._http = httpx.Client(**self._settings.http(transport))
+
+    @property
+    def url(self) -> str:
+        """Address of the server."""
+        return self._settings.url
+
+    def atoms(
+        self,
+        source: Source,
+        *,
+        pixel_size_nm: PixelSize | None = None,
+        model: str | None = None,
+        threshold: float | None = None,
+        postprocess: AtomsPostprocess | None = None,
+        refine: bool | None = None,
+        frame: int | None = None,
+        request_id: str | None = None,
+    ) -> AtomsResult:
+        """Find the atom columns of a micrograph. What is None is left to the server.
+
+        Parameters
+        ----------
+        source: path, the bytes of a file, or an array (height, width) or (frames, height, width). Of an `.emi` the
+            `.ser` beside it is sent.
+        pixel_size_nm: one number, or (x, y); wins over what the file says.
+        model: name of the model, as `models()` lists it.
+        threshold: height of the network's map that counts as a column, 0 to 1.
+        postprocess: 'log' (Laplacian of Gaussian) or 'otsu' (Otsu's threshold and geometric centres).
+        refine: whether a 2D Gaussian is fitted to each column.
+        frame: which frame of a stack, from 0.
+        request_id: comes back in the answer and stands in the server's log; made up if None.
+
+        Raises EmserveError (see `emserve.exceptions`) and OSError for a file that cannot be opened.
+        """
+        return self._run(
+            _calls.atoms(
+                source,
+                pixel_size_nm=pixel_size_nm,
+                model=model,
+                threshold=threshold,
+                postprocess=postprocess,
+                refine=refine,
+                frame=frame,
+                request_id=request_id,
+            )
+        )
+
+    def preview(self, source: Source, *, frame: int | None = None, request_id: str | None = None) -> bytes:
+        """The picture as the server reads it: PNG, 8-bit grey, contrast stretched, width and height of the micrograph.
+
+        For microscope formats that nothing on this side can read: `result.plot(client.preview(path))`.
+        """
+        return self._run(_calls.preview(source, frame=frame, request_id=request_id))
+
+    def models(self) -> list[ModelSummary]:
+        """The models that the server serves, with their measured scores."""
+        return self._run(_calls.models()).models
+
+    def ready(self) -> bool:
+        """Whether the server is there and ready. Raises UnexpectedAnswer where something else listens."""
+        try:
+            return self._run(_calls.ready(), _ONCE)
+        except (Unavailable, DeadlineExceeded):
+            return False
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Client({self.url!r})"
+
+    def _run(self, call: Call[T], retries: Retries | None = None) -> T:
+        settings = self._settings
+        retries = retries or settings.retries
+        course = _calls.exchange(call, retries, url=settings.url, timeout_s=settings.timeout_s)
+        reply: httpx.Response | httpx.RequestError | None = None
+        while True:
+            try:
+                step = course.send(reply)
+            except StopIteration as end:
+                return end.value
+            if isinstance(step, Send):
+                reply = self._send(call)
+            else:
+                retries.clock.sleep(step.seconds)
+                reply = None
+
+    def _send(self, call: Call[Any]) -> httpx.Response | httpx.RequestError:
+        stream = call.upload.open() if call.upload else None
+        try:
+            return self._http.send(self._http.build_request(**self._settings.request(call, stream)))
+        except httpx.RequestError as error:
+            return error
+        finally:
+            if stream is not None:
+                stream.close()
+
+
+class AsyncClient:
+    """`Client`, awaited: the same arguments, methods, answers and exceptions.
+
+    Example
+    -------
+        async with emserve.AsyncClient() as client:
+            results = await asyncio.gather(*(client.atoms(path) for path in paths))
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        timeout: float | None = DEFAULT_TIMEOUT_S,
+        *,
+        retries: Retries | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._settings = _Settings(url, api_key, timeout, retries or Retries())
+        self._http = httpx.AsyncClient(**self._settings.http(transport))
+
+    @property
+    def url(self) -> str:
+        """Address of the server."""
+        return self._settings.url
+
+    async def atoms(
+        self,
+        source: Source,
+        *,
+        pixel_size_nm: PixelSize | None = None,
+        model: str | None = None,
+        threshold: float | None = None,
+        postprocess: AtomsPostprocess | None = None,
+        refine: bool | None = None,
+        frame: int | None = None,
+        request_id: str | None = None,
+    ) -> AtomsResult:
+        """Find the atom columns of a micrograph; see `Client.atoms`."""
+        return await self._run(
+            _calls.atoms(
+                source,
+                pixel_size_nm=pixel_size_nm,
+                model=model,
+                threshold=threshold,
+                postprocess=postprocess,
+                refine=refine,
+                frame=frame,
+                request_id=request_id,
+            )
+        )
+
+    async def preview(self, source: Source, *, frame: int | None = None, request_id: str | None = None) -> bytes:
+        """The picture as the server reads it, as PNG; see `Client.preview`."""
+        return await self._run(_calls.preview(source, frame=frame, request_id=request_id))
+
+    async def models(self) -> list[ModelSummary]:
+        """The models that the server serves, with their measured scores."""
+        return (await self._run(_calls.models())).models
+
+    async def ready(self) -> bool:
+        """Whether the server is there and ready; see `Client.ready`."""
+        try:
+            return await self._run(_calls.ready(), _ONCE)
+        except (Unavailable, DeadlineExceeded):
+            return False
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"AsyncClient({self.url!r})"
+
+    async def _run(self, call: Call[T], retries: Retries | None = None) -> T:
+        settings = self._settings
+        retries = retries or settings.retries
+        course = _calls.exchange(call, retries, url=settings.url, timeout_s=settings.timeout_s)
+        reply: httpx.Response | httpx.RequestError | None = None
+        while True:
+            try:
+                step = course.send(reply)
+            except StopIteration as end:
+                return end.value
+            if isinstance(step, Send):
+                reply = await self._send(call)
+            else:
+                await retries.clock.sleep_async(step.seconds)
+                reply = None
+
+    async def _send(self, call: Call[Any]) -> httpx.Response | httpx.RequestError:
+        stream = call.upload.open() if call.upload else None
+        try:
+            return await self._http.send(self._http.build_request(**self._settings.request(call, stream)))
+        except httpx.RequestError as error:
+            return error
+        finally:
+            if stream is not None:
+                stream.close()
+
+
+def _checked_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise InvalidParameter(
+            f"{url!r} is not the address of a server.", remedy=f"It looks like {DEFAULT_URL}.", field="url"
+        )
+    return url.rstrip("/")
+
+
+def _authorization(api_key: str | None) -> Mapping[str, str]:
+    key = (os.environ.get("EMSERVE_API_KEY", "") if api_key is None else api_key).strip()
+    if not (key.isascii() and key.isprintable()):
+        raise InvalidParameter(
+            "The API key has characters that a header cannot carry.", remedy="Copy it anew.", field="api_key"
+        )
+    return {"Authorization": f"Bearer {key}"} if key else {}
