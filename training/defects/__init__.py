@@ -1,0 +1,1 @@
+"""Irradiation defects: where the Mask R-CNNs of the store come from."""
