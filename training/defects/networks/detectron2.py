@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-from emserve.exceptions import InvalidParameter
 from torch import Tensor
 
+from emserve.exceptions import InvalidParameter
 from training.defects.networks.detectron2_config import PredictorScale, read_config
 from training.defects.networks.mask_rcnn import MaskRCNN
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from emserve.exceptions import InvalidParameter
 from pydantic import ValidationError
 
+from emserve.exceptions import InvalidParameter
 from training.defects.networks.config import (
     FEATURES,
     AnchorConfig,

@@ -1,4 +1,4 @@
-"""Feature pyramid (Lin et al. 2017): every level sees both the detail of its own stage and what the deeper ones know."""
+"""Feature pyramid (Lin et al. 2017): each level sees its own stage's detail and what deeper ones know."""
 
 from __future__ import annotations
 
@@ -18,30 +18,33 @@ class FeaturePyramid(nn.Module):
     def __init__(self, config: PyramidConfig, bottom: ResNet) -> None:
         super().__init__()
         self.bottom = bottom
-        self.average = config.fuse == "average"
         # In the order of the work: the deepest level, p5, first.
-        self.levels = nn.ModuleList(_Level(inputs, config.channels) for inputs in reversed(bottom.channels))
+        self.levels = nn.ModuleList(_Level(inputs, config) for inputs in reversed(bottom.channels))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         stages = self.bottom(x)
-        above = stages[3]
+        merged: Tensor | None = None
         features: list[Tensor] = []
         for number, level in enumerate(self.levels):
-            merged = level.lateral(stages[3 - number])
-            if number > 0:
-                merged = merged + functional.interpolate(above, scale_factor=2.0, mode="nearest")
-                if self.average:
-                    merged = 0.5 * merged
-            features.insert(0, level.output(merged))
-            above = merged
+            merged, output = level(stages[3 - number], merged)
+            features.insert(0, output)
         features.append(functional.max_pool2d(features[3], 1, 2))
         return features
 
 
 class _Level(nn.Module):
-    """The two convolutions of a level: into the common number of channels, and over the merged features."""
+    """A stage's features and the merged ones of the level above → its own merged ones, and its output."""
 
-    def __init__(self, inputs: int, channels: int) -> None:
+    def __init__(self, inputs: int, config: PyramidConfig) -> None:
         super().__init__()
-        self.lateral = nn.Conv2d(inputs, channels, 1)
-        self.output = nn.Conv2d(channels, channels, 3, padding=1)
+        self.lateral = nn.Conv2d(inputs, config.channels, 1)
+        self.output = nn.Conv2d(config.channels, config.channels, 3, padding=1)
+        self.average = config.fuse == "average"
+
+    def forward(self, stage: Tensor, above: Tensor | None) -> tuple[Tensor, Tensor]:
+        merged = self.lateral(stage)
+        if above is not None:
+            merged = merged + functional.interpolate(above, scale_factor=2.0, mode="nearest")
+            if self.average:
+                merged = 0.5 * merged
+        return merged, self.output(merged)

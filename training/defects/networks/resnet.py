@@ -41,7 +41,7 @@ class FrozenBatchNorm(nn.Module):
 def convolution(
     inputs: int, outputs: int, kernel: int, *, norm: str, stride: int = 1, groups: int = 1
 ) -> nn.Sequential:
-    """Convolution `conv` without bias, then its norm `norm`, `frozen` or `batch`; padded so that stride 1 keeps H, W."""
+    """Convolution `conv` without bias, then its norm `norm`, `frozen` or `batch`; stride 1 keeps H and W."""
     return nn.Sequential(
         OrderedDict(
             conv=nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),

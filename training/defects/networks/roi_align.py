@@ -1,4 +1,4 @@
-"""ROIAlign (He et al. 2017): the features of a region on a fixed grid, by bilinear interpolation, half-pixel centres."""
+"""ROIAlign (He et al. 2017): the features of a region on a fixed grid, interpolated at half-pixel centres."""
 
 from __future__ import annotations
 
