@@ -1,0 +1,16 @@
+"""The bytes of a microscope's file → `Micrograph`: grey pixels, the pixel size, and where the pixel size came from.
+
+    from analysis.micrograph import read, read_file
+
+    micrograph = read_file("micrograph.dm4")
+    print(micrograph.pixel_size_x_nm, micrograph.pixel_size_source)
+
+One small file per reader; a file is recognised by its content (`sniff`), never by its name. PNG, JPEG, BMP, TIFF, NPY
+and MRC are read by permissively licensed libraries. DigitalMicrograph, TIA, EMD and the rest need the extra `formats`.
+"""
+
+from __future__ import annotations
+
+from analysis.micrograph.micrograph import Micrograph, read, read_file
+
+__all__ = ["Micrograph", "read", "read_file"]

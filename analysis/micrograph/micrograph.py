@@ -1,0 +1,195 @@
+"""Bytes → `Micrograph`: the one way in for every picture, from the service, the benchmarks and the notebooks."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from numbers import Real
+from pathlib import Path
+
+import numpy as np
+
+from analysis.micrograph.picture import Picture, Request, broken
+from analysis.micrograph.pixels import plain
+from analysis.micrograph.sniff import sniff
+from analysis.micrograph.units import LARGEST_NM, SMALLEST_NM, calibrate, is_plausible
+from emserve.exceptions import EmptyBody, EmserveError, InvalidParameter, TooLarge
+from emserve.results import MicrographInfo, Notice, PixelSizeSource
+
+MAX_PIXELS = 64_000_000
+DISAGREEMENT = 0.05  # of the pixel size: more than this between argument and file is worth a word
+
+
+@dataclass(frozen=True)
+class Micrograph:
+    """A picture of a specimen in real space.
+
+    pixels: (height, width), float32, finite, in the file's own units.
+    pixel_size_x_nm, pixel_size_y_nm: None where neither the caller nor the file gives one.
+    pixel_size_source: 'argument', 'file' or 'none'.
+    frames, frame: number of frames in the file, and the one that this is, from 0.
+    format: recognised by content, e.g. 'png', 'dm4', 'emd'.
+    sha256: of the file's bytes.
+    notices: what the user should know about the reading.
+    """
+
+    pixels: np.ndarray
+    pixel_size_x_nm: float | None = None
+    pixel_size_y_nm: float | None = None
+    pixel_size_source: PixelSizeSource = "none"
+    frames: int = 1
+    frame: int = 0
+    format: str = "array"
+    sha256: str = ""
+    notices: tuple[Notice, ...] = ()
+
+    def info(self) -> MicrographInfo:
+        """What an answer says about the picture."""
+        height, width = self.pixels.shape
+        return MicrographInfo(
+            width_px=width,
+            height_px=height,
+            frames=self.frames,
+            frame=self.frame,
+            pixel_size_x_nm=self.pixel_size_x_nm,
+            pixel_size_y_nm=self.pixel_size_y_nm,
+            pixel_size_source=self.pixel_size_source,
+            format=self.format,
+            sha256=self.sha256,
+        )
+
+
+def read(
+    data: bytes,
+    *,
+    pixel_size_nm: float | tuple[float, float] | None = None,
+    frame: int = 0,
+    max_pixels: int = MAX_PIXELS,
+    companion: bytes | None = None,
+) -> Micrograph:
+    """Read a micrograph from the bytes of its file.
+
+    data: of any format that `sniff` knows.
+    pixel_size_nm: of one pixel, or of its (x, y); wins over what the file says.
+    frame: of a stack, from 0.
+    max_pixels: more in one frame are refused, by the header alone.
+    companion: the .emi of a .ser or the other way round; TIA splits a micrograph into the two.
+
+    Raises
+    ------
+    EmptyBody, UnsupportedFormat, UnreadableMicrograph, TooLarge, InvalidParameter, MissingDependency: and no other.
+    """
+    argument = _checked_pixel_size(pixel_size_nm)
+    request = Request(_checked_frame(frame), max_pixels, companion)
+    data = bytes(data)
+    if not data:
+        raise EmptyBody("The file has no bytes.", remedy="Send the bytes of a micrograph.")
+    format = sniff(data)
+    try:
+        picture = _reader(format)(data, request)
+        pixels, notices = plain(picture.pixels)
+        size_nm, more = calibrate(picture.scale_x, picture.scale_y)
+    except EmserveError:
+        raise
+    except MemoryError as error:
+        raise TooLarge("The file needs more memory than there is.", remedy="Crop it or bin it.") from error
+    except Exception as error:  # libraries raise anything at all on a broken file
+        raise broken(format) from error
+    source: PixelSizeSource = "file" if size_nm else "none"
+    if argument:
+        more = _disagreement(argument, size_nm)
+        size_nm, source = argument, "argument"
+    return Micrograph(
+        pixels=pixels,
+        pixel_size_x_nm=size_nm[0] if size_nm else None,
+        pixel_size_y_nm=size_nm[1] if size_nm else None,
+        pixel_size_source=source,
+        frames=picture.frames,
+        frame=request.frame,
+        format=picture.format or format,
+        sha256=hashlib.sha256(data).hexdigest(),
+        notices=(*picture.notices, *notices, *more),
+    )
+
+
+def read_file(
+    path: str | Path,
+    *,
+    pixel_size_nm: float | tuple[float, float] | None = None,
+    frame: int = 0,
+    max_pixels: int = MAX_PIXELS,
+) -> Micrograph:
+    """Read a micrograph from a file, with the .ser or .emi beside it; otherwise as `read`.
+
+    Raises
+    ------
+    OSError: no such file, or not readable. Otherwise as `read`.
+    """
+    path = Path(path)
+    beside = _companion(path)
+    return read(
+        path.read_bytes(),
+        pixel_size_nm=pixel_size_nm,
+        frame=frame,
+        max_pixels=max_pixels,
+        companion=beside.read_bytes() if beside else None,
+    )
+
+
+def _reader(format: str) -> Callable[[bytes, Request], Picture]:
+    """The function that reads a format; its module, and the library behind it, are imported when first needed."""
+    module = _READERS.get(format, "formats")
+    function = import_module(f"analysis.micrograph.{module}").read
+    return partial(function, format=format) if module in ("raster", "formats") else function
+
+
+_READERS = {"png": "raster", "jpeg": "raster", "bmp": "raster", "tiff": "tiff", "npy": "npy", "mrc": "mrc"}
+
+
+def _companion(path: Path) -> Path | None:
+    """The .ser of an .emi, or the .emi of a .ser: TIA writes `name.emi` beside `name_1.ser`."""
+    suffix = path.suffix.lower()
+    if suffix == ".emi":
+        candidates = [path.with_name(f"{path.stem}_1.ser"), path.with_suffix(".ser")]
+    elif suffix == ".ser":
+        candidates = [path.with_name(f"{path.stem.rpartition('_')[0]}.emi"), path.with_suffix(".emi")]
+    else:
+        return None
+    return next((candidate for candidate in candidates if candidate.is_file()), None)
+
+
+def _checked_pixel_size(given: float | tuple[float, float] | None) -> tuple[float, float] | None:
+    if given is None:
+        return None
+    sizes = tuple(given) if isinstance(given, tuple | list) else (given, given)
+    if len(sizes) != 2 or not all(
+        isinstance(size, Real) and not isinstance(size, bool) and is_plausible(float(size)) for size in sizes
+    ):
+        raise InvalidParameter(
+            f"A pixel cannot have the size {given!r} nm.",
+            remedy=f"Pass nm per pixel, from {SMALLEST_NM:g} to {LARGEST_NM:g}, or leave it out.",
+            field="pixel_size_nm",
+        )
+    return float(sizes[0]), float(sizes[1])
+
+
+def _checked_frame(frame: int) -> int:
+    if not isinstance(frame, int | np.integer) or isinstance(frame, bool) or frame < 0:
+        raise InvalidParameter(f"{frame!r} is not a frame.", remedy="Pass a whole number from 0.", field="frame")
+    return int(frame)
+
+
+def _disagreement(argument: tuple[float, float], file: tuple[float, float] | None) -> tuple[Notice, ...]:
+    if file is None or all(math.isclose(*pair, rel_tol=DISAGREEMENT) for pair in zip(argument, file, strict=True)):
+        return ()
+    return (
+        Notice(
+            code="pixel_size_overridden",
+            message=f"The file says {file[0]:.5g} nm per pixel; the {argument[0]:.5g} nm that were passed were used.",
+            remedy="Leave pixel_size_nm out to use the file's.",
+        ),
+    )

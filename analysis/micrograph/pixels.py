@@ -1,0 +1,64 @@
+"""Pixels as stored, of any type and with colours → grey float32 pixels without gaps."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from analysis.micrograph.picture import SEND_A_PICTURE
+from emserve.exceptions import UnreadableMicrograph
+from emserve.results import Notice
+
+REC_601 = np.array([0.299, 0.587, 0.114], np.float32)  # luma of red, green and blue, ITU-R BT.601
+MOST_GAPS = 0.05  # of all pixels; more than this is not a few dead pixels
+
+
+def plain(stored: np.ndarray) -> tuple[np.ndarray, tuple[Notice, ...]]:
+    """Grey pixels (height, width), float32, finite, in the file's own units.
+
+    Colours become grey by Rec. 601, an alpha channel is ignored, a few pixels that are not finite become the median.
+
+    Raises
+    ------
+    UnreadableMicrograph: complex or other pixels that are no numbers, too many gaps, or nothing but one value.
+    """
+    if stored.dtype.kind not in "biuf":
+        what = "complex numbers" if stored.dtype.kind == "c" else "data that are no numbers"
+        raise UnreadableMicrograph(
+            f"The pixels are {what}.",
+            remedy="Save the modulus, the phase or one component as a picture of real numbers.",
+        )
+    with np.errstate(over="ignore", invalid="ignore"):  # beyond float32 becomes infinite, and is dealt with below
+        pixels = np.ascontiguousarray(_grey(stored), dtype=np.float32)
+    notices: tuple[Notice, ...] = ()
+    if stored.dtype.kind == "f" and not np.isfinite(pixels).all():
+        pixels, notices = _filled(pixels)
+    if pixels.min() == pixels.max():
+        raise UnreadableMicrograph(
+            f"All pixels of the picture have the same value, {pixels.flat[0]:g}.", remedy=SEND_A_PICTURE
+        )
+    return pixels, notices
+
+
+def _grey(stored: np.ndarray) -> np.ndarray:
+    if stored.ndim == 2:
+        return stored
+    if stored.shape[2] >= 3:
+        return stored[..., :3].astype(np.float32) @ REC_601
+    return stored[..., 0]
+
+
+def _filled(pixels: np.ndarray) -> tuple[np.ndarray, tuple[Notice, ...]]:
+    finite = np.isfinite(pixels)
+    gaps = int(finite.size - np.count_nonzero(finite))
+    if gaps > MOST_GAPS * finite.size:
+        some = "All" if gaps == finite.size else f"{gaps} of {finite.size}"
+        raise UnreadableMicrograph(
+            f"{some} pixels of the picture are NaN or infinite.", remedy="Crop to the part that was recorded."
+        )
+    return np.where(finite, pixels, np.median(pixels[finite])), (
+        Notice(
+            code="pixels_replaced",
+            message=f"{gaps} pixels were NaN or infinite and were replaced by the median.",
+            remedy="Do not trust what was found on them.",
+        ),
+    )

@@ -1,0 +1,121 @@
+"""Bytes → the name of their format, by content alone."""
+
+from __future__ import annotations
+
+import struct
+
+from analysis.micrograph.picture import SEND_A_PICTURE, not_a_picture
+from emserve.exceptions import UnsupportedFormat
+
+# Signatures at the first byte.
+_SIGNATURES = {
+    b"\x89PNG\r\n\x1a\n": "png",
+    b"\xff\xd8\xff": "jpeg",
+    b"II*\0": "tiff",
+    b"MM\0*": "tiff",
+    b"II+\0\x08\0\0\0": "tiff",
+    b"MM\0+\0\x08\0\0": "tiff",
+    b"\x93NUMPY": "npy",
+    b"II\x97\x01": "ser",
+    b"JK\0\x02": "emi",
+    b"\x89HDF\r\n\x1a\n": "hdf5",
+    b"AAMVHFSS": "bcf",
+    b"DIGITAL SURF": "sur",
+    b"DSCOMPRESSED": "sur",
+}
+# Formats that are known, and known to hold no picture in real space.
+_NOT_PICTURES = {
+    b"#FORMAT": "a spectrum (EMSA/MSA)",
+    b"WDF1": "spectra (Renishaw WDF)",
+    b"IMGBLO": "diffraction patterns (NanoMegas blockfile)",
+    b"HDR,": "diffraction patterns (Merlin MIB)",
+    b"MQ1,": "diffraction patterns (Merlin MIB)",
+    b"CDF\x01": "spectra (netCDF)",
+}
+# Formats that are known, and that no reader is there for.
+_CONTAINERS = {
+    b"%PDF": "a PDF document",
+    b"\x1f\x8b": "compressed with gzip",
+    b"BZh": "compressed with bzip2",
+    b"\xfd7zXZ\0": "compressed with xz",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"Rar!": "a RAR archive",
+    b"GIF8": "a GIF",
+    b"8BPS": "a Photoshop document",
+}
+_READ = "Send a PNG, JPEG, TIFF, NPY, MRC, dm3, dm4, ser or EMD file."
+
+
+def sniff(data: bytes) -> str:
+    """The format of a file, e.g. 'png', 'dm4', 'hdf5'.
+
+    Raises
+    ------
+    UnsupportedFormat: no reader knows these bytes.
+    UnreadableMicrograph: a format that never holds a picture.
+    """
+    for signature, what in _NOT_PICTURES.items():
+        if data.startswith(signature):
+            raise not_a_picture(what)
+    for signature, name in _SIGNATURES.items():
+        if data.startswith(signature):
+            return name
+    if data[:2] == b"BM" and data[6:10] == b"\0\0\0\0" and data[15:18] == b"\0\0\0":
+        return "bmp"
+    if data[24:36] == b"S\0e\0m\0p\0e\0r\0":
+        return "unf"
+    if data[4:24] == b"JED-2200:LibJxImageF":
+        return "jeol"
+    if _is_digital_micrograph(data):
+        return f"dm{data[3]}"
+    if data.startswith(b"PK\x03\x04"):
+        if b"data.npy" in data[:4096] and b"meta_data" in data:
+            return "prz"
+        raise _unsupported(
+            "a ZIP archive (or a document or NPZ, which are ZIP archives)", "Unpack it and send the file."
+        )
+    if is_mrc(data):
+        return "mrc"
+    for signature, what in _CONTAINERS.items():
+        if data.startswith(signature):
+            raise _unsupported(what, f"Unpack or convert it. {_READ}")
+    raise _unknown(data)
+
+
+def is_mrc(data: bytes) -> bool:
+    """Whether these bytes are an MRC file; those of before 2000 do not have the word MAP in their header."""
+    if len(data) < 1024:
+        return data[208:212] in (b"MAP ", b"MAP\0")
+    if data[208:212] in (b"MAP ", b"MAP\0"):
+        return True
+    for order in "<>":
+        columns, rows, sections, mode = struct.unpack_from(f"{order}4i", data)
+        (extended,) = struct.unpack_from(f"{order}i", data, 92)
+        bytes_per_pixel = {0: 1, 1: 2, 2: 4, 6: 2}.get(mode)
+        if bytes_per_pixel and min(columns, rows, sections) > 0 and 0 <= extended < len(data):
+            expected = 1024 + extended + columns * rows * sections * bytes_per_pixel
+            if expected == len(data):
+                return True
+    return False
+
+
+def _is_digital_micrograph(data: bytes) -> bool:
+    if len(data) < 24 or data[:4] not in (b"\0\0\0\x03", b"\0\0\0\x04"):
+        return False
+    at = 8 if data[3] == 3 else 12
+    return data[at : at + 4] in (b"\0\0\0\0", b"\0\0\0\x01")
+
+
+def _unsupported(what: str, remedy: str) -> UnsupportedFormat:
+    return UnsupportedFormat(f"The file is {what}, not a micrograph.", remedy=remedy)
+
+
+def _unknown(data: bytes) -> UnsupportedFormat:
+    start = data[:512]
+    if start[:8].lower().startswith((b"http://", b"https://", b"ftp://", b"s3://", b"file://")):
+        return _unsupported(
+            "a web address, which is never fetched", "Download the micrograph and send the file itself."
+        )
+    if all(byte >= 32 or byte in b"\t\n\r\f" for byte in start):
+        return _unsupported("text", SEND_A_PICTURE)
+    return UnsupportedFormat("The file is of no format that a reader knows.", remedy=_READ)

@@ -1,0 +1,130 @@
+"""TIFF and BigTIFF, of any depth, with what microscopes and ImageJ write into it."""
+
+from __future__ import annotations
+
+import io
+import logging
+import zlib
+from collections.abc import Iterable
+from math import prod
+
+import numpy as np
+import tifffile
+from PIL import TiffImagePlugin
+
+from analysis.micrograph.picture import Picture, Request, broken, check_frame, check_size, count_frames
+from analysis.micrograph.raster import pixels_of
+from analysis.micrograph.tiff_calibration import scales_of
+from emserve.exceptions import UnreadableMicrograph
+
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # it logs what it raises as well, with tracebacks
+
+_DEFLATE = {tifffile.COMPRESSION.ADOBE_DEFLATE, tifffile.COMPRESSION.DEFLATE}
+_PAGES = {"YX", "YXS", "SYX"}  # of one picture: rows, columns, and samples (colours) before or after
+_MOST_PAGES = 100_000
+
+
+def read(data: bytes, request: Request) -> Picture:
+    """A picture, or one of a stack: pages of a kind, or the slices of an ImageJ stack."""
+    _check_pages(data)
+    # OME is read as plain pages: its series may name other files, which are never opened.
+    with tifffile.TiffFile(io.BytesIO(data), is_ome=False) as tif:
+        series = tif.series[0]
+        page = series.keyframe
+        if page.axes not in _PAGES or not series.axes.endswith(page.axes):
+            raise UnreadableMicrograph(
+                f"The TIFF file holds data with the axes {series.axes}.", remedy="Save one picture, or a stack of them."
+            )
+        check_size(page.imagewidth, page.imagelength, request)
+        frames = count_frames(series.shape[: len(series.shape) - len(page.shape)])
+        check_frame(frames, request)
+        if series.dataoffset is not None:
+            pixels = _contiguous(data, tif.byteorder, series, request.frame)
+        else:
+            pixels = _paged(data, series, request.frame)
+        if page.axes == "SYX":
+            pixels = np.moveaxis(pixels, 0, -1)
+        scale_x, scale_y = scales_of(tif, page)
+        return Picture(pixels, frames, scale_x, scale_y)
+
+
+def _check_pages(data: bytes) -> None:
+    """Follow the chain of pages once, cheaply, so that a loop or a flood of empty ones is refused."""
+    order = "little" if data[:1] == b"I" else "big"
+    big = data[2:4] in (b"+\0", b"\0+")
+    width, count_bytes, entry = (8, 8, 20) if big else (4, 2, 12)
+
+    def number(at: int, size: int) -> int:
+        if at + size > len(data):
+            raise broken("TIFF")
+        return int.from_bytes(data[at : at + size], order)  # type: ignore[arg-type]
+
+    at = number(8 if big else 4, width)
+    seen: set[int] = set()
+    while at:
+        if at in seen or len(seen) >= _MOST_PAGES:
+            raise broken("TIFF")
+        seen.add(at)
+        at = number(at + count_bytes + entry * number(at, count_bytes), width)
+
+
+def _contiguous(data: bytes, order: str, series: tifffile.TiffPageSeries, frame: int) -> np.ndarray:
+    """Uncompressed pixels that lie in one piece: only the frame that is asked for is touched."""
+    page = series.keyframe
+    dtype = np.dtype(page.dtype).newbyteorder(order)  # type: ignore[arg-type]
+    count = prod(page.shape)
+    start = series.dataoffset + frame * count * dtype.itemsize
+    if start + count * dtype.itemsize > len(data):
+        raise broken("TIFF")
+    return _as_shown(np.frombuffer(data, dtype, count, start).reshape(page.shape), page)
+
+
+def _paged(data: bytes, series: tifffile.TiffPageSeries, frame: int) -> np.ndarray:
+    """Strips or tiles, compressed or not."""
+    page = series.pages[frame]
+    key = series.keyframe
+    if page is None or len(page.dataoffsets) != len(page.databytecounts):
+        raise broken("TIFF")
+    segments = list(zip(page.dataoffsets, page.databytecounts, strict=True))
+    if not segments or any(size <= 0 or start + size > len(data) for start, size in segments):
+        raise broken("TIFF")
+    if key.compression == tifffile.COMPRESSION.NONE:
+        if sum(size for _, size in segments) * 8 < prod(key.shape) * key.bitspersample:
+            raise broken("TIFF")
+        return _as_shown(page.asarray(), key)
+    try:
+        image = TiffImagePlugin.TiffImageFile(io.BytesIO(data))
+        image.seek(page.index)
+    except (SyntaxError, KeyError, ValueError, OSError):  # a depth that Pillow does not know
+        return _decoded(data, page, key, segments)
+    with image:
+        return pixels_of(image)
+
+
+def _decoded(
+    data: bytes,
+    page: tifffile.TiffPage | tifffile.TiffFrame,
+    key: tifffile.TiffPage,
+    segments: Iterable[tuple[int, int]],
+) -> np.ndarray:
+    if key.compression not in _DEFLATE:
+        raise UnreadableMicrograph(
+            f"TIFF compression {int(key.compression)} of {key.bitspersample} bit pixels is not read.",
+            remedy="Save the TIFF without compression.",
+        )
+    most = prod(key.chunks) * key.dtype.itemsize  # zlib has no limit of its own: a segment cannot be more than this
+    for start, size in segments:
+        stream = zlib.decompressobj()
+        stream.decompress(data[start : start + size], most)
+        if stream.decompress(stream.unconsumed_tail, 1):
+            raise broken("TIFF")
+    return _as_shown(page.asarray(), key)
+
+
+def _as_shown(stored: np.ndarray, page: tifffile.TiffPage) -> np.ndarray:
+    """The grey values that a viewer shows: 0 may stand for white, and a number for a colour of a palette."""
+    if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+        return ~stored if stored.dtype.kind in "bu" else -stored
+    if page.photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None and not page.is_imagej:
+        return np.moveaxis(page.colormap[:, stored] // 257, 0, -1)  # a colour map has 16 bit
+    return stored
