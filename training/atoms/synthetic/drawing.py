@@ -22,9 +22,10 @@ from training.atoms.synthetic.parameters import (
 )
 from training.atoms.synthetic.ranges import USUAL, WIDE, Range, Ranges
 from training.atoms.synthetic.unit_cell import unit_cell
+from training.atoms.synthetic.visibility import FWHM, PROBE_FWHM_NM, contrast, widest_source_nm
 
-#: Width of a column's picture before the source's blur: the probe and the vibrating atoms.
-PROBE_FWHM_NM = 0.075
+#: Contrast that a column is taken to have at least when the noise is chosen.
+LEAST_CONTRAST = 0.03
 
 
 class _Dice:
@@ -73,8 +74,8 @@ def draw_parameters(
 ) -> Parameters:
     """Parameters of one micrograph; the same arguments give the same parameters.
 
-    `size` is (height, width) in px; one of `lattices` is taken; `pixel_size_nm` is a number, or a range that is drawn from
-    evenly in the logarithm (by default 0.010 to 0.026). The ranges of the two qualities are in `ranges.py`.
+    `size` is (height, width) in px; one of `lattices` is taken; `pixel_size_nm` is a number, or a range that is drawn
+    from evenly in the logarithm (by default 0.010 to 0.026). The ranges of the two qualities are in `ranges.py`.
     """
     unknown = sorted(set(lattices) - set(LATTICES))
     if unknown or not lattices:
@@ -84,9 +85,12 @@ def draw_parameters(
     frame = _frame(dice, ranges, size, pixel_size_nm)
     name = dice.one_of(tuple(lattices))
     scene = dice.one_of(tuple(ranges.scenes), tuple(ranges.scenes.values()))
-    source = _source(dice, ranges, name)
     crystals = _crystals(dice, ranges, frame, scene, name, tuple(lattices))
-    background = _background(dice, ranges, frame, scene)
+    widest = min((widest_source_nm(crystal.lattice, ranges.contrast) for crystal in crystals), default=0.2)
+    source = _source(dice, ranges, widest)
+    visible = min((contrast(c.lattice, source.fwhm_nm, source.tail, c.thickness_nm) for c in crystals), default=None)
+    background = _background(dice, ranges, frame, visible)
+    smoothing_nm = float(np.sqrt(max(widest**2 - source.fwhm_nm**2, 0.0))) / FWHM
     return Parameters(
         seed=seed,
         quality=quality,
@@ -95,7 +99,7 @@ def draw_parameters(
         source=source,
         jitter=_jitter(dice, ranges, frame),
         background=background,
-        detector=_detector(dice, ranges, frame, crystals, source, background),
+        detector=_detector(dice, ranges, frame, source, visible, background, smoothing_nm),
     )
 
 
@@ -124,10 +128,9 @@ def _frame(
     )
 
 
-def _source(dice: _Dice, ranges: Ranges, name: str) -> Source:
-    widest = min(ranges.fwhm_nm[1], 0.08 * lattices()[name].smallest_distance_a)
+def _source(dice: _Dice, ranges: Ranges, widest_nm: float) -> Source:
     return Source(
-        fwhm_nm=dice.decades((ranges.fwhm_nm[0], widest)),
+        fwhm_nm=dice.decades((ranges.fwhm_nm[0], max(min(ranges.fwhm_nm[1], widest_nm), ranges.fwhm_nm[0]))),
         ellipticity=float(np.exp(dice.even(0.0, ranges.ellipticity))),
         direction_deg=dice.even(0.0, 180.0),
         tail=dice.even(*ranges.tail),
@@ -197,7 +200,7 @@ def _crystal(dice: _Dice, ranges: Ranges, name: str, waves: tuple[Wave, ...], re
     )
 
 
-def _background(dice: _Dice, ranges: Ranges, frame: Frame, scene: str) -> Background:
+def _background(dice: _Dice, ranges: Ranges, frame: Frame, visible: float | None) -> Background:
     blobs = []
     if dice.chance(ranges.blob_chance):
         for _ in range(int(dice.rng.integers(1, 4))):
@@ -210,13 +213,16 @@ def _background(dice: _Dice, ranges: Ranges, frame: Frame, scene: str) -> Backgr
                     width_y_px=frame.height * dice.even(0.08, 0.5),
                 )
             )
-    speckled = dice.chance(0.9 if scene == "empty" else ranges.speckle_chance)
+    speckled = dice.chance(0.9 if visible is None else ranges.speckle_chance)
+    speckle = dice.decades(ranges.speckle)
+    if visible is not None:
+        speckle = min(speckle, 0.4 * max(visible, LEAST_CONTRAST))
     waves = dice.waves(3, dice.even(*ranges.waves), 1.5)
     return Background(
         level=dice.decades(ranges.level) + sum(wave.amplitude for wave in waves) * dice.even(0.5, 1.0),
         waves=waves,
         blobs=tuple(blobs),
-        speckle=dice.decades(ranges.speckle) if speckled else 0.0,
+        speckle=speckle if speckled else 0.0,
         speckle_nm=dice.decades((0.03, 0.15)),
     )
 
@@ -239,22 +245,20 @@ def _detector(
     dice: _Dice,
     ranges: Ranges,
     frame: Frame,
-    crystals: tuple[Crystal, ...],
     source: Source,
+    visible: float | None,
     background: Background,
+    smoothing_nm: float,
 ) -> Detector:
     counts, gaussian = dice.decades(ranges.counts), dice.even(*ranges.gaussian)
-    sharp = np.inf
-    if crystals:
-        spacing_nm = min(lattices()[crystal.lattice].smallest_distance_a for crystal in crystals) / 10.0
-        room_nm2 = (0.95 * spacing_nm) ** 2 - PROBE_FWHM_NM**2 - source.fwhm_nm**2
-        sharp = max(0.2, float(np.sqrt(max(room_nm2, 0.0))) / 2.355 / frame.pixel_size_nm)
-        height, width_nm = _weakest_column(crystals, source)
-        pixels = np.pi * (width_nm / frame.pixel_size_nm) ** 2
+    if visible is not None:
+        height = max(visible, LEAST_CONTRAST)
+        sigma_px = float(np.hypot(PROBE_FWHM_NM, source.fwhm_nm)) / FWHM / frame.pixel_size_nm
         hills = max((blob.height for blob in background.blobs), default=0.0)
         level = background.level + max(hills, 0.0) + 0.5 * height
-        while height * np.sqrt(pixels / (level / counts + gaussian**2)) < ranges.signal_to_noise:
+        while height * np.sqrt(np.pi * sigma_px**2 / (level / counts + gaussian**2)) < ranges.signal_to_noise:
             counts, gaussian = 1.25 * counts, 0.9 * gaussian
+    sharp = max(0.2, smoothing_nm / frame.pixel_size_nm)
     return Detector(
         counts=counts,
         gaussian=gaussian,
@@ -270,19 +274,3 @@ def _detector(
         gamma=dice.decades(ranges.gamma),
         bits=8 if dice.chance(0.4) else 16,
     )
-
-
-def _weakest_column(crystals: tuple[Crystal, ...], source: Source) -> tuple[float, float]:
-    """Height of the weakest labelled column above its surroundings (1 = brightest) and its standard deviation, nm."""
-    heights = []
-    sigma = 10.0 * source.fwhm_nm / np.sqrt(8.0 * np.log(2.0))
-    for crystal in crystals:
-        cell = unit_cell(crystal.lattice)
-        stack = cell.sample(np.eye(2) * sigma**2, source.tail)
-        picture = stack[round(float(cell.layer(crystal.thickness_nm)))]
-        size = np.array(cell.lattice.projected_cell)
-        index = np.round(cell.lattice.column_positions / size * [picture.shape[1], picture.shape[0]]).astype(int)
-        values = picture[index[:, 1] % picture.shape[0], index[:, 0] % picture.shape[1]]
-        floor = float(np.quantile(picture, 0.1))
-        heights.append((float(values.min()) - floor) / (float(picture.max()) - floor))
-    return min(heights), float(np.hypot(PROBE_FWHM_NM / 2.355, sigma / 10.0))

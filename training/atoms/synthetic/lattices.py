@@ -1,8 +1,8 @@
 """Crystals and viewing directions of the simulated micrographs, and which of their columns count as atom columns.
 
 Every crystal is described by an orthogonal cell whose z axis is the beam, x and y the directions across the picture. A
-projected cell is the smallest orthogonal rectangle that repeats in projection; the cell along z may need two of them in x
-where the crystal's layers are stacked with a shift.
+projected cell is the smallest orthogonal rectangle that repeats in projection; the cell may hold two of them in x where
+the crystal's layers are stacked with a shift.
 
 Which columns are labelled: those that stand out by themselves in a high-angle annular dark-field (HAADF) picture of
 usual quality. Intensity goes about as Z^1.7, so columns of oxygen alone (Z = 8, next to Sr, Ti or Dy) are not labelled;
@@ -36,10 +36,10 @@ RMS_DISPLACEMENT = {
 class Lattice:
     """One crystal seen along one direction.
 
-    `cell` is the orthogonal repeat in Å along (x, y, beam); `sites` are (element, x, y, z) in fractions of it. `columns`
-    are the labelled columns (name, x, y) in fractions of the projected cell, which is `cell[0] / periods_x` by
-    `cell[1]`. `layers` is the number of repeats along the beam of a free-standing 2-D crystal, None for a foil of
-    any thickness.
+    `cell` is the orthogonal repeat in Å along (x, y, beam); `sites` are (element, x, y, z) in fractions of it.
+    `columns` are the labelled columns (name, x, y) in fractions of the projected cell, which is `cell[0] / periods_x`
+    by `cell[1]`. `layers` is the number of repeats along the beam of a free-standing 2-D crystal, None for a foil
+    of any thickness.
     """
 
     name: str
@@ -157,7 +157,7 @@ def _dysprosium_scandate_110() -> Lattice:
     for element, x, y, z in orthorhombic:
         for shift in (0.0, 1.0):
             sites.append((element, (x + shift - y) / 2 % 1.0, z % 1.0, (x + shift + y) / 2 % 1.0))
-    # Two Dy sites follow each other along the beam, at x - y of -0.0781 and -0.0437 (and the opposite in the other row).
+    # Two Dy sites follow each other along the beam, at x - y of -0.0781 and -0.0437 (the opposite in the other row).
     dy_x = float(np.mean([dy[0] - dy[1], -dy[0] - dy[1]]))
     columns = (("Dy", dy_x, 0.25), ("Dy", -dy_x, 0.75), ("Sc-O", 0.5, 0.0), ("Sc-O", 0.5, 0.5))
     return Lattice("dysco3_110", "DyScO3 [110]", (diagonal, c, diagonal), tuple(sites), columns, periods_x=2)

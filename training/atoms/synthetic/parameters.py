@@ -60,7 +60,7 @@ class Crystal(_Part):
 class Frame(_Part):
     """Size, pixel size and the distortions that are smooth: the true positions follow them exactly.
 
-    `zoom_x`, `zoom_y` and `shear` are errors of the microscope's calibration: the pixel really covers pixel size × zoom.
+    `zoom_x`, `zoom_y` and `shear` are errors of the microscope's calibration: a pixel really covers its size × zoom.
     Drift moves row r by the sum of its waves (px; frequency_x is not used). Flyback moves column c by
     `flyback_px` · exp(-c / `flyback_decay_px`).
     """
@@ -129,8 +129,10 @@ class Detector(_Part):
     """From expected intensity to grey values.
 
     `counts` is the expected number of electrons per pixel on the brightest columns; `gaussian` the electronics' noise,
-    `line_gain` and `line_offset` the scan lines' steps (all relative to the brightest columns). `response_px` smears along the fast scan, as a slow detector does
-    (standard deviation). Then a processing blur (`smoothing_px`), salt and pepper, black and white level (as quantiles of the picture), gamma and quantisation.
+    `line_gain` and `line_offset` the scan lines' steps (all relative to the brightest columns). `response_px` smears
+    along the fast scan, as a slow detector does, `smoothing_px` in both directions, as processing does (standard
+    deviations). Then come salt and pepper (share of the pixels), clipping at two quantiles of the picture, gamma,
+    black and white level (shares of the full scale) and quantisation.
     """
 
     counts: float = Field(gt=0)

@@ -1,8 +1,9 @@
 """Ranges that parameters are drawn from, for two qualities of picture.
 
-`usual` is what a good picture shows that a laboratory keeps: 60 to 3,000 electrons per pixel on the brightest columns,
-electronics' noise of 0.5 to 4 % of their height, a source of 0.04 to 0.12 nm on top of the probe, lines that jitter by
-up to 18 pm (0.7 to 1.8 px), every labelled column at least 8 times above the noise after averaging over its own area.
+`usual` is what a good picture shows that a laboratory keeps: 40 to 1,500 electrons per pixel on the brightest columns,
+electronics' noise of 1 to 6 % of their height (the real pictures that were looked at show 4.5 to 8 % in all), a source
+of 0.05 to 0.15 nm on top of the probe, lines that jitter by up to 22 pm (0.9 to 2.2 px), every labelled column at least
+8 times above the noise after averaging over its own area.
 
 `wide` goes as far as the AtomAI settings of the benchmark paper, in this module's units:
 
@@ -10,16 +11,16 @@ up to 18 pm (0.7 to 1.8 px), every labelled column at least 8 times above the no
 |---|---|---|
 | background on | one Gaussian hill or valley, up to 0.5 of the picture's range | blobs, waves, level up to 1.5 |
 | rotation on | flips and quarter turns | any angle |
-| jitter 0–5 | lines shifted by Poisson numbers of mean 0 to 0.5 px, so up to 0.7 px rms | up to 35 pm, 1.3 to 3.5 px rms |
-| Poisson 20–55 | counts at full scale (50/p)^ceil(log2(grey levels)): over 1,000 down to about 1/2 for 8-bit pictures | 5 to 3,000 |
+| jitter 0–5 | lines shifted by Poisson numbers of mean 0 to 0.5 px: 0.7 px rms | up to 35 pm: 1.3 to 3.5 px rms |
+| Poisson 20–55 | (50/p)^ceil(log2(grey levels)) counts at full scale: 1,500 to 1/2 for 8 bits | 5 to 3,000 |
 | Gauss 20–90 | variance 0.0020 to 0.0090 of the range squared, 4.5 to 9.5 % rms | 0 to 9.5 % |
-| blur 1–100 | Gaussian of 0.05 to 5 px, after the noise | source up to 0.15 nm, then smoothing up to 2.5 px |
+| blur 1–100 | Gaussian of 0.05 to 5 px, after the noise | source up to 0.19 nm, then smoothing up to 2.5 px |
 | contrast 5–18 | gamma 0.5 to 1.8 | gamma 0.5 to 1.8 |
 | salt and pepper 1–20 | 0.1 to 2 % of the pixels | 0.1 to 2 % |
 
-The far ends of Poisson and blur leave no columns to see (half an electron per pixel; a column wider than its distance to
-the next); there the counts are raised and the source kept below 0.8 of the smallest distance between columns, so
-that the truth stays something the picture shows.
+The far ends of Poisson and blur leave no columns to see (half an electron per pixel; a column wider than its distance
+to the next). There the counts are raised, the source and the smoothing are kept below the smallest distance between
+columns, and a film's texture below 0.4 of the weakest column, so that the truth stays something the picture shows.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class Ranges:
-    """Intervals (low, high) and probabilities; a pair is drawn evenly, or evenly in the logarithm where it spans decades.
+    """Intervals (low, high), drawn evenly or, where they span decades, evenly in the logarithm; and probabilities.
 
     Heights are relative to the brightest columns, lengths in the unit of the name.
     """
@@ -69,6 +70,7 @@ class Ranges:
     speckle: Range
     # detector
     counts: Range
+    contrast: float  # of the weakest labelled column over its surroundings, at least; limits source and smoothing
     signal_to_noise: float  # of the weakest labelled column, at least
     gaussian: Range
     line_gain: Range
@@ -97,11 +99,11 @@ USUAL = Ranges(
     other_lattice_chance=0.2,
     vacancy_chance=0.25,
     vacancy_fraction=(0.005, 0.03),
-    fwhm_nm=(0.04, 0.12),
+    fwhm_nm=(0.05, 0.15),
     ellipticity=0.2,
     tail=(0.0, 0.15),
     still_chance=0.15,
-    jitter_pm=(1.0, 18.0),
+    jitter_pm=(2.0, 22.0),
     jump_chance=0.2,
     jump_fraction=(0.005, 0.02),
     jump_px=(1.0, 3.0),
@@ -110,15 +112,16 @@ USUAL = Ranges(
     blob_chance=0.15,
     blob_height=(-0.15, 0.4),
     speckle_chance=0.3,
-    speckle=(0.005, 0.04),
-    counts=(60.0, 3000.0),
+    speckle=(0.005, 0.03),
+    counts=(40.0, 1500.0),
+    contrast=0.06,
     signal_to_noise=8.0,
-    gaussian=(0.005, 0.04),
+    gaussian=(0.01, 0.06),
     line_gain=(0.0, 0.02),
     line_offset=(0.0, 0.01),
-    response_chance=0.4,
+    response_chance=0.25,
     response_px=(0.2, 0.7),
-    smoothing_chance=0.3,
+    smoothing_chance=0.2,
     smoothing_px=(0.3, 0.8),
     salt_and_pepper_chance=0.1,
     salt_and_pepper=(0.0001, 0.001),
@@ -140,7 +143,7 @@ WIDE = Ranges(
     other_lattice_chance=0.4,
     vacancy_chance=0.4,
     vacancy_fraction=(0.01, 0.15),
-    fwhm_nm=(0.02, 0.15),
+    fwhm_nm=(0.02, 0.19),
     ellipticity=0.45,
     tail=(0.0, 0.35),
     still_chance=0.1,
@@ -151,10 +154,11 @@ WIDE = Ranges(
     level=(0.01, 1.5),
     waves=(0.0, 0.4),
     blob_chance=0.4,
-    blob_height=(-0.5, 1.5),
+    blob_height=(-0.5, 1.2),
     speckle_chance=0.5,
-    speckle=(0.01, 0.12),
+    speckle=(0.01, 0.08),
     counts=(5.0, 3000.0),
+    contrast=0.04,
     signal_to_noise=5.0,
     gaussian=(0.002, 0.095),
     line_gain=(0.0, 0.08),

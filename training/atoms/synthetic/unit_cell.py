@@ -15,7 +15,7 @@ from training.atoms.synthetic.lattices import Lattice, lattices
 
 FOLDER = Path(__file__).parent / "unit_cells"
 
-#: Step of the grid that is interpolated linearly, Å: 0.4 % of a sharp column's height is lost between its points, evenly.
+#: Step of the grid that is interpolated linearly, Å; a sharp column loses at most 0.4 % of its height between points.
 STEP_A = 0.05
 
 
@@ -23,8 +23,8 @@ STEP_A = 0.05
 class UnitCell:
     """Fourier coefficients of the picture of one projected cell for several thicknesses.
 
-    `coefficients` is (n, y, x) complex, of the fraction of the beam on the detector; `thickness_nm` is (n,), rising from
-    0, where the intensity is 0. Between two thicknesses intensity is linear.
+    `coefficients` is (n, y, x) complex, of the fraction of the beam on the detector; `thickness_nm` is (n,), rising
+    from 0, where the intensity is 0. Between two thicknesses intensity is linear.
     """
 
     lattice: Lattice
@@ -35,8 +35,8 @@ class UnitCell:
     def sample(self, covariance_a2: np.ndarray, tail: float = 0.0) -> np.ndarray:
         """Picture of the cell, (n, y, x) float32 at steps of about STEP_A, blurred by the source.
 
-        The blur is a Gaussian of the 2 × 2 covariance in Å² (crystal axes); a share `tail` of it is three times as wide,
-        which is what a real source and a contaminated lens leave around a column.
+        The blur is a Gaussian of the 2 × 2 covariance in Å² (crystal axes); a share `tail` of it is three times as
+        wide, which is what a real source and a contaminated lens leave around a column.
         """
         width, height = self.lattice.projected_cell
         nx, ny = (int(np.ceil(length / STEP_A / 2)) * 2 for length in (width, height))
@@ -58,7 +58,7 @@ class UnitCell:
 
     def layer(self, thickness_nm: np.ndarray | float) -> np.ndarray:
         """Fractional index into the thickness series; more than the thickest counts as the thickest."""
-        return np.interp(thickness_nm, self.thickness_nm, np.arange(len(self.thickness_nm)))
+        return np.interp(np.asarray(thickness_nm), self.thickness_nm, np.arange(len(self.thickness_nm)))
 
 
 @cache
@@ -77,8 +77,8 @@ def unit_cell(name: str) -> UnitCell:
 def interpolate(stack: np.ndarray, u: np.ndarray, v: np.ndarray, layer: np.ndarray) -> np.ndarray:
     """Linear interpolation in a periodic cell and, across it, in the thickness series.
 
-    `stack` is (n, y, x); `u` and `v` are fractions of the cell in x and y (any real number), `layer` the fractional index
-    along the series. All three have one shape, which the float32 result has too.
+    `stack` is (n, y, x); `u` and `v` are fractions of the cell in x and y (any real number), `layer` the fractional
+    index along the series. All three have one shape, which the float32 result has too.
     """
     _, ny, nx = stack.shape
     padded = np.pad(stack, ((0, 0), (0, 1), (0, 1)), mode="wrap")
