@@ -1,0 +1,1 @@
+"""Irradiation defects: how many of each kind, how large, of what shape, and how much they harden the alloy."""

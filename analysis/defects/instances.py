@@ -1,0 +1,80 @@
+"""Single defects: as the network found them, and measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from analysis.defects.classes import defect_class
+from analysis.defects.masks import Mask
+from analysis.defects.outlines import Outline
+from analysis.defects.shapes import Shape, measure
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Detection:
+    """A defect as the network found it.
+
+    box: x1, y1, x2, y2 of its edges in px, in the project's convention: the box of pixel (0, 0) is -0.5 … 0.5.
+    outline: from the network's soft map where there is one.
+    """
+
+    class_name: str
+    score: float
+    box: Box
+    mask: Mask
+    outline: Outline | None = None
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A defect with its measures. `size_*` is what the labellers call its size (see `DefectClass`)."""
+
+    class_name: str
+    score: float
+    box: Box
+    mask: Mask
+    shape: Shape
+    size_px: float
+    size_nm: float | None
+    touches_edge: bool
+
+
+def box_of(mask: Mask) -> Box:
+    """The edges of a mask's crop."""
+    return (mask.x_px - 0.5, mask.y_px - 0.5, mask.right_px - 0.5, mask.bottom_px - 0.5)
+
+
+def measured(
+    detections: Iterable[Detection], height: int, width: int, *, pixel_size_nm: tuple[float, float] | None = None
+) -> list[Instance]:
+    """Size and shape of each detection, in the same order.
+
+    Parameters
+    ----------
+    detections: with masks that are not empty.
+    height, width: of the picture.
+    pixel_size_nm: of a pixel in x and in y; without it nothing is given in nm.
+    """
+    found = []
+    for detection in detections:
+        shape = measure(detection.mask, pixel_size_nm=pixel_size_nm, outline=detection.outline)
+        kind = defect_class(detection.class_name)
+        size_nm = None
+        if shape.major_nm is not None and shape.minor_nm is not None:
+            size_nm = float(kind.size(shape.major_nm, shape.minor_nm))
+        found.append(
+            Instance(
+                class_name=detection.class_name,
+                score=detection.score,
+                box=detection.box,
+                mask=detection.mask,
+                shape=shape,
+                size_px=float(kind.size(shape.major_px, shape.minor_px)),
+                size_nm=size_nm,
+                touches_edge=detection.mask.touches_edge(height, width),
+            )
+        )
+    return found

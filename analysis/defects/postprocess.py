@@ -1,0 +1,98 @@
+"""What a Mask R-CNN answers → defects of the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from analysis.defects.instances import Detection
+from analysis.defects.masks import overlaps
+from analysis.defects.outlines import of_probabilities
+from analysis.defects.pasting import THRESHOLD, paste
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkOutput:
+    """Detections as they leave the network, in the pixels of its input.
+
+    boxes: (N, 4) x1, y1, x2, y2 of the edges, with pixel (0, 0) from 0 to 1 (Detectron2's convention).
+    classes: (N,) index of the class. scores: (N,) 0 to 1.
+    masks: (N, cells, cells) or (N, 1, cells, cells), probabilities of the mask inside its box.
+    """
+
+    boxes: npt.NDArray[np.floating]
+    classes: npt.NDArray[np.integer]
+    scores: npt.NDArray[np.floating]
+    masks: npt.NDArray[np.floating]
+
+    def __post_init__(self) -> None:
+        n = len(self.scores)
+        if self.boxes.shape != (n, 4) or self.classes.shape != (n,) or len(self.masks) != n:
+            raise ValueError(
+                f"boxes {self.boxes.shape}, classes {self.classes.shape}, scores {self.scores.shape} and masks "
+                f"{self.masks.shape} are not of the same number of detections"
+            )
+
+
+def detections(
+    output: NetworkOutput,
+    class_names: Sequence[str],
+    height: int,
+    width: int,
+    *,
+    score: float = 0.5,
+    scale_x: float = 1.0,
+    scale_y: float = 1.0,
+) -> list[Detection]:
+    """The defects of a picture, the surest first. A detection whose mask is empty is none.
+
+    Parameters
+    ----------
+    output: of the network.
+    class_names: in the order of the network's indices.
+    height, width: of the picture, before it was resampled for the network.
+    score: those below it are left out.
+    scale_x, scale_y: the network saw the picture resampled by these factors. The masks are pasted into the picture
+        itself, so nothing is lost by that.
+
+    Raises
+    ------
+    ValueError: a class index without a name.
+    """
+    if len(output.classes) and not (output.classes.min() >= 0 and output.classes.max() < len(class_names)):
+        raise ValueError(
+            f"the network answers class {int(output.classes.max())}, but there are {len(class_names)} names"
+        )
+    boxes = np.asarray(output.boxes, np.float32) / np.array((scale_x, scale_y, scale_x, scale_y), np.float32)
+    maps = output.masks.reshape(len(output.masks), *output.masks.shape[-2:])
+    found = []
+    for index in np.argsort(-output.scores, kind="stable").tolist():
+        if not output.scores[index] >= score:
+            break
+        mask = paste(maps[index], boxes[index], height, width, threshold=THRESHOLD)
+        if mask.area_px:
+            x1, y1, x2, y2 = (float(edge) - 0.5 for edge in boxes[index])
+            outline = of_probabilities(maps[index], boxes[index], threshold=THRESHOLD)
+            name = class_names[int(output.classes[index])]
+            found.append(Detection(name, float(output.scores[index]), (x1, y1, x2, y2), mask, outline))
+    return found
+
+
+def without_repeats(found: Sequence[Detection], *, iou: float = 0.5) -> list[Detection]:
+    """Detections of which no two share more than `iou`, of whatever class: the surest of each heap stays.
+
+    A Mask R-CNN suppresses repeats within a class only, so one defect may be answered once per class.
+    """
+    order = sorted(range(len(found)), key=lambda i: -found[i].score)
+    masks = [found[i].mask for i in order]
+    area = np.array([mask.area_px for mask in masks])
+    first, second, shared = overlaps(masks, masks)
+    same = (first < second) & (shared > iou * (area[first] + area[second] - shared)) if len(masks) else first < second
+    kept = np.ones(len(masks), bool)
+    for i, j in zip(first[same].tolist(), second[same].tolist(), strict=True):
+        if kept[i]:
+            kept[j] = False
+    return [found[order[i]] for i in np.flatnonzero(kept).tolist()]

@@ -1,0 +1,121 @@
+"""Defects of overlapping tiles → defects of the picture, each counted once.
+
+A defect in the overlap of two tiles is found in both: whole in both, whole in one and cut in the other, or cut in both
+where it is larger than the overlap. Two finds are of one defect when they agree in the part of the picture that both
+tiles saw. Agreement is judged there only, so that the rest of a cut defect does not count against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from analysis.defects.instances import Detection
+from analysis.defects.masks import Mask, boxes_of, clipped, intersection_px, meeting_boxes, union
+
+AGREEMENT = 0.5  # IoU in the common part from which two finds are one defect
+COVERAGE = 0.8  # a cut piece of which so much lies on another tile's find is a part of that
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Where a tile lies in the picture: columns left … right - 1, rows top … bottom - 1."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    def shared_with(self, other: Tile) -> tuple[int, int, int, int]:
+        """The rectangle that both tiles saw: left, top, right, bottom; empty where right <= left or bottom <= top."""
+        return (
+            max(self.left, other.left),
+            max(self.top, other.top),
+            min(self.right, other.right),
+            min(self.bottom, other.bottom),
+        )
+
+    def cuts(self, mask: Mask, height: int, width: int) -> bool:
+        """Whether a mask reaches an edge of the tile that is not one of the picture, so that it may go on there."""
+        return (
+            (mask.x_px <= self.left and self.left > 0)
+            or (mask.y_px <= self.top and self.top > 0)
+            or (mask.right_px >= self.right and self.right < width)
+            or (mask.bottom_px >= self.bottom and self.bottom < height)
+        )
+
+
+@dataclass(frozen=True)
+class _Find:
+    detection: Detection
+    tile: int
+    cut: bool
+
+
+def merge(tiles: Sequence[Tile], found: Sequence[Sequence[Detection]], height: int, width: int) -> list[Detection]:
+    """The defects of the picture, the surest first.
+
+    Finds of one tile are never merged with each other. Of the finds of one defect, one that no tile edge cuts stands
+    for all of them; where all are cut, their masks are united. Class and score are those of the surest, among the
+    whole ones if there are any.
+
+    Parameters
+    ----------
+    tiles: where each lies; they overlap.
+    found: the detections of each tile, in the picture's pixels.
+    height, width: of the picture.
+    """
+    finds = [
+        _Find(detection, k, tile.cuts(detection.mask, height, width))
+        for k, (tile, detections) in enumerate(zip(tiles, found, strict=True))
+        for detection in detections
+    ]
+    groups = list(range(len(finds)))  # each find's group, by the index of one of its members
+    members = {i: [i] for i in groups}
+    for _, i, j in sorted(_agreements(tiles, finds), key=lambda agreement: (-agreement[0], *agreement[1:])):
+        a, b = groups[i], groups[j]
+        if a == b or {finds[k].tile for k in members[a]} & {finds[k].tile for k in members[b]}:
+            continue
+        for k in members[b]:
+            groups[k] = a
+        members[a] += members.pop(b)
+    merged = [_one([finds[k] for k in group]) for group in members.values()]
+    return sorted(merged, key=lambda detection: (-detection.score, detection.box[1], detection.box[0]))
+
+
+def _agreements(tiles: Sequence[Tile], finds: Sequence[_Find]) -> list[tuple[float, int, int]]:
+    """Pairs of finds of different tiles that may be one defect, with how well they agree."""
+    masks = [find.detection.mask for find in finds]
+    boxes = boxes_of(masks)
+    agreements = []
+    for i, j in zip(*(index.tolist() for index in meeting_boxes(boxes, boxes)), strict=True):
+        if i >= j or finds[i].tile == finds[j].tile:
+            continue
+        rectangle = tiles[finds[i].tile].shared_with(tiles[finds[j].tile])
+        a, b = clipped(masks[i], *rectangle), clipped(masks[j], *rectangle)
+        shared = intersection_px(a, b)
+        if not shared:
+            continue
+        agreement = shared / (a.area_px + b.area_px - shared)
+        covered = max(
+            shared / masks[i].area_px if finds[i].cut else 0.0, shared / masks[j].area_px if finds[j].cut else 0.0
+        )
+        if agreement > AGREEMENT or covered > COVERAGE:
+            agreements.append((agreement, i, j))
+    return agreements
+
+
+def _one(finds: Sequence[_Find]) -> Detection:
+    """One detection for all finds of a defect."""
+    whole = [find.detection for find in finds if not find.cut]
+    if whole:
+        return max(whole, key=lambda detection: detection.score)
+    surest = max((find.detection for find in finds), key=lambda detection: detection.score)
+    if len(finds) == 1:
+        return surest
+    mask = union(find.detection.mask for find in finds)
+    edges = np.array([find.detection.box for find in finds])
+    x1, y1, x2, y2 = (*edges[:, :2].min(axis=0).tolist(), *edges[:, 2:].max(axis=0).tolist())
+    return replace(surest, mask=mask, box=(x1, y1, x2, y2), outline=None)
