@@ -1,0 +1,1 @@
+"""HTTP in, HTTP out: the service, its errors, limits and access. No science."""

@@ -1,0 +1,145 @@
+"""The addresses of the service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from threading import Event
+
+import bentoml
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, Response
+from starlette.staticfiles import StaticFiles
+
+import emserve
+from bentos import atoms, metrics, openapi, preview, uploads
+from bentos.errors import MethodNotAllowed, no_such_path, response, unexpected
+from bentos.models import Models
+from bentos.parameters import AtomsForm, PictureForm, parse
+from bentos.pool import Pool
+from bentos.settings import Settings
+from emserve.exceptions import BadRequest, EmserveError
+from emserve.results import AtomsResult, ModelList
+
+PAGES = Path(__file__).parent / "pages"
+# Swagger UI as BentoML ships it: the page works without the internet.
+SWAGGER = Path(bentoml.__file__).parent / "_internal" / "server" / "static_content"
+
+JSON = "application/json"
+
+
+def create(settings: Settings, models: Models, pool: Pool) -> FastAPI:
+    """The application; what lies around it is `bentos.front`."""
+    api = FastAPI(
+        title="emserve",
+        version=emserve.__version__,
+        description=openapi.DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+
+    @api.post(
+        "/v1/atoms",
+        summary="Where every atom column is",
+        response_class=Response,
+        responses={200: {"model": AtomsResult}, **openapi.errors(*openapi.ERRORS)},
+        openapi_extra=openapi.multipart(AtomsForm),
+    )
+    async def find_atoms(request: Request) -> Response:
+        """Finds the atom columns of a micrograph and fits each to sub-pixel precision."""
+        async with pool.place() as place:
+            data, fields = await uploads.read(request, AtomsForm.model_fields)
+            form = parse(AtomsForm, fields)
+
+            def work(gone: Event) -> str:
+                identity: str = request.state.request_id
+                result = atoms.answer(
+                    data, form, models, max_pixels=settings.max_pixels, request_id=identity, gone=gone
+                )
+                return result.model_dump_json()
+
+            return Response(await place.run(request, work), media_type=JSON)
+
+    @api.post(
+        "/v1/preview",
+        summary="A micrograph as an 8-bit grey PNG",
+        response_class=Response,
+        responses={200: {"content": {"image/png": {}}}, **openapi.errors(*(set(openapi.ERRORS) - {404, 503}))},
+        openapi_extra=openapi.multipart(PictureForm),
+    )
+    async def show(request: Request) -> Response:
+        """The picture as the service reads it, of the same width and height, its contrast stretched."""
+        async with pool.place() as place:
+            data, fields = await uploads.read(request, PictureForm.model_fields)
+            form = parse(PictureForm, fields)
+
+            def work(gone: Event) -> bytes:
+                return preview.png(data, frame=form.frame, max_pixels=settings.max_pixels)
+
+            return Response(await place.run(request, work), media_type="image/png")
+
+    @api.get(
+        "/v1/models",
+        summary="The models that can be asked for",
+        response_class=Response,
+        responses={200: {"model": ModelList}, **openapi.errors(401, 403, 500)},
+    )
+    async def list_models() -> Response:
+        """Names, licences and measured scores."""
+        return Response(models.summaries().model_dump_json(), media_type=JSON)
+
+    @api.get(
+        "/metrics",
+        summary="Counters and times for Prometheus",
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {}}}, **openapi.errors(401, 403)},
+    )
+    def measure() -> Response:
+        return metrics.exposition()
+
+    @api.get("/", include_in_schema=False)
+    async def page() -> Response:
+        return FileResponse(PAGES / "index.html")
+
+    @api.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return FileResponse(PAGES / "docs.html")
+
+    api.mount("/docs/assets", StaticFiles(directory=SWAGGER))
+    openapi.complete(api, with_keys=bool(settings.api_keys))
+    _answer_errors(api)
+    return api
+
+
+def paths_of(api: FastAPI) -> list[str]:
+    """The addresses that the service has."""
+    return sorted(api.openapi()["paths"])
+
+
+def _answer_errors(api: FastAPI) -> None:
+    @api.exception_handler(EmserveError)
+    async def known(request: Request, error: EmserveError) -> Response:
+        request.state.error = error.code
+        return response(error)
+
+    @api.exception_handler(HTTPException)
+    async def routing(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 404:
+            return await known(request, no_such_path(request.url.path, paths_of(api)))
+        if error.status_code == 405:
+            allow = (error.headers or {}).get("Allow", "GET")
+            return await known(
+                request, MethodNotAllowed(f"{request.url.path} does not take {request.method}.", allow=allow)
+            )
+        return await known(request, BadRequest(str(error.detail), remedy="See /docs for what the address takes."))
+
+    @api.exception_handler(ClientDisconnect)
+    async def hung_up(request: Request, error: ClientDisconnect) -> Response:
+        return Response(status_code=499)  # nobody reads it; the log shows it
+
+    @api.exception_handler(Exception)
+    async def unforeseen(request: Request, error: Exception) -> Response:
+        # Starlette raises the exception again after this answer; the front logs it.
+        return await known(request, unexpected(request.state.request_id))

@@ -1,0 +1,104 @@
+"""The service: `bentoml serve` in the root of the repository starts it, `make serve` does so on 127.0.0.1:3000.
+
+BentoML runs the process, its workers and its probes. The addresses are an ASGI application of their own, mounted at
+the root (`bentos.api`), inside one middleware that every request passes (`bentos.front`): 2 ms a request instead of 6,
+and every error, BentoML's own included, has our shape.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from threading import Thread
+
+os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # before bentoml is imported: it would report its use
+
+import bentoml
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import Receive, Scope, Send
+
+from bentos import api, atoms, settings
+from bentos.front import Front
+from bentos.models import Models
+from bentos.pool import Pool
+from emserve.exceptions import EmserveError
+
+log = logging.getLogger("emserve.service")
+log.setLevel(logging.INFO)
+
+# BentoML's own limit only has to be out of the way: its answer would have another shape.
+MARGIN_S = 30
+
+
+class Readiness:
+    """Opens the default models and runs them once, beside the start of the server."""
+
+    def __init__(self, models: Models, max_pixels: int) -> None:
+        self._models = models
+        self._max_pixels = max_pixels
+        self.unready: str | None = "the default model is being loaded."
+
+    def start(self) -> None:
+        """Begins in a thread of its own, so that the process answers /livez meanwhile."""
+        Thread(target=self._warm_up, name="emserve-warm-up", daemon=True).start()
+
+    def _warm_up(self) -> None:
+        try:
+            atoms.warm_up(self._models, max_pixels=self._max_pixels)
+        except EmserveError as error:
+            self.unready = str(error)
+            log.error("not ready: %s", error)
+        except Exception as error:
+            self.unready = f"{type(error).__name__} at the first run of the default model."
+            log.exception("not ready")
+        else:
+            self.unready = None
+            model = self._models.get(None, atoms.FAMILY).info
+            log.info("ready: %s %s, %s %s", model.name, model.version, model.runtime, model.precision)
+
+
+def build(limits: settings.Settings) -> bentoml.Service[object]:
+    """A BentoML service with these limits."""
+    models = Models()
+    pool = Pool(limits.workers, limits.queue, limits.timeout_s)
+    readiness = Readiness(models, limits.max_pixels)
+    application = api.create(limits, models, pool)
+
+    # BentoML passes addresses that a FastAPI application does not have on to its own pages; a plain function gets all.
+    async def every_address(scope: Scope, receive: Receive, send: Send) -> None:
+        await application(scope, receive, send)
+
+    class Emserve:
+        """Published electron-microscopy networks: micrograph in, calibrated answers out."""
+
+        @bentoml.on_startup
+        def start(self) -> None:
+            readiness.start()
+
+        @bentoml.on_shutdown
+        def stop(self) -> None:
+            pool.close()
+
+    service: bentoml.Service[object] = bentoml.service(
+        name="emserve",
+        traffic={"timeout": limits.timeout_s + MARGIN_S},
+        metrics={"enabled": False},  # see bentos.metrics
+        logging={"access": {"enabled": False}},  # the front writes the line, with the request id
+        http={"host": "127.0.0.1", "port": 3000},
+    )(Emserve)
+    bentoml.asgi_app(every_address)(service)
+    if limits.cors_origins:  # outside the front, so that a browser may read the front's errors too
+        service.add_asgi_middleware(
+            CORSMiddleware,
+            allow_origins=limits.cors_origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["X-Request-Id", "Retry-After"],
+        )
+    service.add_asgi_middleware(
+        Front, settings=limits, paths=frozenset(api.paths_of(application)), unready=lambda: readiness.unready
+    )
+    return service
+
+
+EmserveService = build(settings.from_environment())

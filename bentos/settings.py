@@ -1,0 +1,47 @@
+"""The limits and keys of the service; each is an environment variable, `EMSERVE_` before its name.
+
+What a model is run with is set where it is opened: EMSERVE_STORE, EMSERVE_RUNTIME, EMSERVE_PRECISION and
+EMSERVE_THREADS (see `model_store.store`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from emserve.exceptions import InvalidParameter
+
+Words = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """What the service takes, how much of it at once, and from whom."""
+
+    model_config = SettingsConfigDict(env_prefix="EMSERVE_", frozen=True, extra="ignore")
+
+    max_body_bytes: int = Field(256 * 2**20, gt=0, description="largest body of a request")
+    max_pixels: int = Field(64_000_000, gt=0, description="most pixels of a picture; checked before it is decoded")
+    workers: int = Field(2, gt=0, description="pictures that are worked on at once")
+    queue: int = Field(16, ge=0, description="pictures that may wait; beyond them a request gets 429")
+    timeout_s: float = Field(60.0, gt=0, le=3600, description="limit for an answer, upload and waiting included")
+    api_keys: Words = Field((), description="comma-separated; with any, a request needs one of them", repr=False)
+    cors_origins: Words = Field((), description="comma-separated web pages that may call from a browser; none")
+
+    @field_validator("api_keys", "cors_origins", mode="before")
+    @classmethod
+    def _comma_separated(cls, value: Any) -> Any:
+        return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
+
+def from_environment() -> Settings:
+    """The settings; raises InvalidParameter that names the variable which is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = f"EMSERVE_{first['loc'][0]}".upper()
+        raise InvalidParameter(
+            f"{name} is {first['input']!r}: {first['msg']}.", remedy="Correct it, or leave it unset.", field=name
+        ) from error
