@@ -1,7 +1,6 @@
 """Mask R-CNN with ResNet feature pyramids, in plain PyTorch."""
 
 from training.defects.networks.config import MaskRCNNConfig, compact
-from training.defects.networks.folding import folded
 from training.defects.networks.mask_rcnn import MaskRCNN
 
-__all__ = ["MaskRCNN", "MaskRCNNConfig", "compact", "folded"]
+__all__ = ["MaskRCNN", "MaskRCNNConfig", "compact"]

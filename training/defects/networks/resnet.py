@@ -6,8 +6,8 @@ Everything here can be compiled by `torch.jit.script`.
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Self
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -17,25 +17,19 @@ BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 
 """Blocks in each of the four stages, by depth (He et al. 2016, table 1)."""
 
 
-class FrozenBatchNorm(nn.Module):
-    """Batch norm whose scale, shift and statistics are constants: a straight line per channel.
+class FrozenBatchNorm(nn.BatchNorm2d):
+    """Batch norm whose scale, shift and statistics are constants: a straight line per channel, in training too.
 
-    Input and output (N, C, H, W). For networks that start from published weights, where batches are too small for
-    statistics of their own.
+    For networks that start from published weights, where batches are too small for statistics of their own.
     """
 
-    def __init__(self, channels: int, eps: float = 1e-5) -> None:
-        super().__init__()
-        self.eps = eps
-        self.weight = nn.Buffer(torch.ones(channels))
-        self.bias = nn.Buffer(torch.zeros(channels))
-        self.running_mean = nn.Buffer(torch.zeros(channels))
-        self.running_var = nn.Buffer(torch.ones(channels))
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels)
+        self.requires_grad_(False)
+        self.eval()
 
-    def forward(self, x: Tensor) -> Tensor:
-        scale = self.weight * (self.running_var + self.eps).rsqrt()
-        shift = self.bias - self.running_mean * scale
-        return x * scale[:, None, None].to(x.dtype) + shift[:, None, None].to(x.dtype)
+    def train(self, mode: bool = True) -> Self:
+        return super().train(False)
 
 
 def convolution(
@@ -131,18 +125,10 @@ class ResNet(nn.Module):
 
     def freeze(self, stages: int) -> None:
         """Stops training of the stem (`stages` ≥ 1) and of the first `stages` − 1 stages, as Detectron2's FREEZE_AT."""
-        frozen = [self.stem, *self.stages][:stages]
-        for module in frozen:
-            module.requires_grad_(False)
+        for module in [self.stem, *self.stages][:stages]:
             for name, child in list(module.named_modules()):
                 if isinstance(child, nn.BatchNorm2d):
-                    module.set_submodule(name, _frozen(child))
-
-
-def _frozen(norm: nn.BatchNorm2d) -> FrozenBatchNorm:
-    """The constant that a trained batch norm has become."""
-    frozen = FrozenBatchNorm(norm.num_features, norm.eps)
-    state = norm.state_dict()
-    state.pop("num_batches_tracked", None)
-    frozen.load_state_dict(state)
-    return frozen
+                    frozen = FrozenBatchNorm(child.num_features)
+                    frozen.load_state_dict(child.state_dict())
+                    module.set_submodule(name, frozen)
+            module.requires_grad_(False)
