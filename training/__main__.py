@@ -1,0 +1,30 @@
+"""`python -m training …`: train the networks, evaluate them, generate synthetic micrographs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from training.atoms import commands as atoms
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line: train a family, evaluate it, or generate its pictures."""
+    top = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    verbs = top.add_subparsers(required=True, metavar="COMMAND")
+    atoms.add_training(verbs.add_parser("atoms", help="train a network for atom columns"))
+    evaluate = verbs.add_parser("evaluate", help="measure a model on simulated and real micrographs")
+    families = evaluate.add_subparsers(required=True, metavar="FAMILY")
+    atoms.add_evaluation(families.add_parser("atoms", help="atom columns"))
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; the exit code."""
+    options = parser().parse_args(arguments)
+    return int(options.run(options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,105 @@
+"""Seeded batches of synthetic micrographs with the maps that belong to them.
+
+The batch of a step depends on the run's seed and the number of the step alone, so that a resumed run sees what an
+uninterrupted one would have seen, and however many workers make them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import ndimage
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from analysis.atoms.preprocess import scale
+from training.atoms.settings import Settings
+from training.atoms.synthetic import draw_parameters, render
+from training.atoms.targets import probability_map
+
+FIRST_TRAINING_SEED = 1_000_000
+"""Seeds below are kept for validation and evaluation: no training picture has one of them."""
+PICTURES_PER_RUN_SEED = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pictures and maps, both (N, 1, H, W) float32."""
+
+    pictures: Tensor
+    maps: Tensor
+
+
+class Pictures(Dataset[tuple[Tensor, Tensor]]):
+    """Item `i` is the `i`-th group of `batch` pictures, serving `reuse` steps: two tensors (reuse, N, 1, H, W)."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def __getitem__(self, group: int) -> tuple[Tensor, Tensor]:
+        settings = self.settings
+        shape = (settings.reuse, settings.batch, 1, settings.size_px, settings.size_px)
+        pictures, maps = np.empty(shape, np.float32), np.empty(shape, np.float32)
+        for place in range(settings.batch):
+            index = group * settings.batch + place
+            picture_seed = FIRST_TRAINING_SEED + settings.seed * PICTURES_PER_RUN_SEED + index
+            random = np.random.default_rng((settings.seed, index))
+            usual = random.random() < settings.usual_share
+            micrograph = render(
+                draw_parameters(
+                    picture_seed,
+                    size=(settings.size_px, settings.size_px),
+                    lattices=settings.lattices,
+                    quality="usual" if usual else "wide",
+                )
+            )
+            target = probability_map(micrograph.x_px, micrograph.y_px, micrograph.pixels.shape)
+            for use in range(settings.reuse):
+                picture, turned = augment(micrograph.pixels, target, random)
+                pictures[use, place, 0], maps[use, place, 0] = picture, turned
+        return torch.from_numpy(pictures), torch.from_numpy(maps)
+
+
+def augment(
+    pixels: npt.NDArray[np.float32], target: npt.NDArray[np.float32], random: np.random.Generator
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """A picture scaled as when served, turned by a right angle and mirrored at random, and its map likewise.
+
+    Two things happen to real pictures that the generator does not know of, and happen here: noise of neighbouring
+    pixels is correlated where the picture was resampled, and the percentiles are those of a larger picture, so that one
+    place of it may fill less than 0 to 1.
+    """
+    if random.random() < 0.35:
+        pixels = ndimage.gaussian_filter(pixels, random.uniform(0.3, 0.9))
+    picture = scale(pixels)
+    if random.random() < 0.5:
+        gain = random.uniform(0.4, 1.1)
+        picture = picture * np.float32(gain) + np.float32(random.uniform(0, max(0.0, 1 - gain)))
+    turns, mirrored = random.integers(4), random.random() < 0.5
+    picture, target = np.rot90(picture, turns), np.rot90(target, turns)
+    if mirrored:
+        picture, target = picture[:, ::-1], target[:, ::-1]
+    return np.ascontiguousarray(picture), np.ascontiguousarray(target)
+
+
+def _one_thread(_worker: int) -> None:
+    torch.set_num_threads(1)
+
+
+def batches(settings: Settings, *, first_step: int = 0, workers: int = 1) -> Iterator[Batch]:
+    """The endless stream of batches from step `first_step` on, made in worker processes ahead of the training."""
+    first_group, skipped = divmod(first_step, settings.reuse)
+    groups = range(first_group, PICTURES_PER_RUN_SEED // settings.batch)
+    options: dict[str, Any] = {}
+    if workers:
+        options = {"prefetch_factor": 8, "worker_init_fn": _one_thread}
+    loader = DataLoader(Pictures(settings), batch_size=None, sampler=groups, num_workers=workers, **options)
+    for pictures, maps in loader:
+        for use in range(skipped, settings.reuse):
+            yield Batch(pictures[use], maps[use])
+        skipped = 0
