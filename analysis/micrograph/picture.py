@@ -97,5 +97,14 @@ def not_a_picture(what: str) -> UnreadableMicrograph:
     return UnreadableMicrograph(f"The file holds {what}, not a picture.", remedy=SEND_A_PICTURE)
 
 
+def several_pictures(count: int, taken: str) -> Notice:
+    """The notice for a file with more than one picture."""
+    return Notice(
+        code="several_pictures",
+        message=f"The file holds {count} pictures; '{taken}' was read.",
+        remedy="Export the wanted picture into a file of its own.",
+    )
+
+
 SEND_AGAIN = "Send the original file again; if another program opens it, save it there as an uncompressed TIFF."
 SEND_A_PICTURE = "Send a micrograph: one picture in real space, or a stack of them."

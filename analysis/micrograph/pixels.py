@@ -25,7 +25,7 @@ def plain(stored: np.ndarray) -> tuple[np.ndarray, tuple[Notice, ...]]:
         what = "complex numbers" if stored.dtype.kind == "c" else "data that are no numbers"
         raise UnreadableMicrograph(
             f"The pixels are {what}.",
-            remedy="Save the modulus, the phase or one component as a picture of real numbers.",
+            remedy="Save the modulus, the phase or one part as a picture of real numbers.",
         )
     with np.errstate(over="ignore", invalid="ignore"):  # beyond float32 becomes infinite, and is dealt with below
         pixels = np.ascontiguousarray(_grey(stored), dtype=np.float32)

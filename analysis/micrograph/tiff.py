@@ -39,7 +39,7 @@ def read(data: bytes, request: Request) -> Picture:
         frames = count_frames(series.shape[: len(series.shape) - len(page.shape)])
         check_frame(frames, request)
         if series.dataoffset is not None:
-            pixels = _contiguous(data, tif.byteorder, series, request.frame)
+            pixels = _contiguous(data, tif.byteorder, series.dataoffset, page, request.frame)
         else:
             pixels = _paged(data, series, request.frame)
         if page.axes == "SYX":
@@ -68,12 +68,11 @@ def _check_pages(data: bytes) -> None:
         at = number(at + count_bytes + entry * number(at, count_bytes), width)
 
 
-def _contiguous(data: bytes, order: str, series: tifffile.TiffPageSeries, frame: int) -> np.ndarray:
+def _contiguous(data: bytes, order: str, offset: int, page: tifffile.TiffPage, frame: int) -> np.ndarray:
     """Uncompressed pixels that lie in one piece: only the frame that is asked for is touched."""
-    page = series.keyframe
     dtype = np.dtype(page.dtype).newbyteorder(order)  # type: ignore[arg-type]
     count = prod(page.shape)
-    start = series.dataoffset + frame * count * dtype.itemsize
+    start = offset + frame * count * dtype.itemsize
     if start + count * dtype.itemsize > len(data):
         raise broken("TIFF")
     return _as_shown(np.frombuffer(data, dtype, count, start).reshape(page.shape), page)
@@ -112,7 +111,9 @@ def _decoded(
             f"TIFF compression {int(key.compression)} of {key.bitspersample} bit pixels is not read.",
             remedy="Save the TIFF without compression.",
         )
-    most = prod(key.chunks) * key.dtype.itemsize  # zlib has no limit of its own: a segment cannot be more than this
+    most = (
+        prod(key.chunks) * np.dtype(key.dtype).itemsize
+    )  # zlib has no limit of its own: a segment cannot be more than this
     for start, size in segments:
         stream = zlib.decompressobj()
         stream.decompress(data[start : start + size], most)

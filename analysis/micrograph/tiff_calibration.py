@@ -19,7 +19,7 @@ Scales = tuple[Scale | None, Scale | None]
 _LARGEST_FROM_RESOLUTION_NM = 1000.0
 _DM_UNIT_X, _DM_UNIT_Y, _DM_SCALE_X, _DM_SCALE_Y = 65003, 65004, 65009, 65010
 _OLYMPUS_SIS = 33560
-_NM_PER_RESOLUTION_UNIT = {tifffile.RESUNIT.INCH: 2.54e7, tifffile.RESUNIT.CENTIMETER: 1e7}
+_NM_PER_RESOLUTION_UNIT: dict[int, float] = {tifffile.RESUNIT.INCH: 2.54e7, tifffile.RESUNIT.CENTIMETER: 1e7}
 
 
 def scales_of(tif: tifffile.TiffFile, page: tifffile.TiffPage) -> Scales:
@@ -60,8 +60,8 @@ def _zeiss(tif: tifffile.TiffFile, page: tifffile.TiffPage) -> Iterator[tuple[Sc
 def _olympus(tif: tifffile.TiffFile, page: tifffile.TiffPage) -> Iterator[tuple[Scale, Scale]]:
     """The tag may stand on the second page only, which is a thumbnail of the first."""
     for where in tif.pages[:2]:
-        values = where.tags.valueof(_OLYMPUS_SIS) or {}
-        if "pixelsizex" in values:
+        values = where.tags.valueof(_OLYMPUS_SIS) if isinstance(where, tifffile.TiffPage) else None
+        if values and "pixelsizex" in values:
             yield Scale(float(values["pixelsizex"]), "m"), Scale(float(values["pixelsizey"]), "m")
 
 
