@@ -81,10 +81,12 @@ def scale(
     low, high = (float(v) for v in np.percentile(pixels[::step, ::step], percentiles))
     if not high > low:
         return np.zeros(pixels.shape, np.float32)
-    # in float64 where the values are so large that float32 would lose the difference
-    out = (pixels - np.float64(low)).astype(np.float32) if abs(low) > 1e3 * (high - low) else pixels - np.float32(low)
-    out = np.asarray(out, np.float32)
-    out *= np.float32(1 / (high - low))
+    spread = high - low
+    if abs(low) < 1e3 * spread and 1e-30 < spread < 1e30:
+        out = np.subtract(pixels, np.float32(low), dtype=np.float32)
+        out *= np.float32(1 / spread)
+    else:  # float32 would lose the difference, or leave its range
+        out = ((pixels - np.float64(low)) / spread).astype(np.float32)
     np.clip(out, -_MARGIN, 1 + _MARGIN, out=out)
     return out
 
