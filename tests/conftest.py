@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -105,3 +109,28 @@ def blob_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("store")
     write_blob_model(folder / "atoms_blobs")
     return folder
+
+
+@pytest.fixture(scope="session")
+def client_venv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the programs (`python`, `emserve`) of a fresh environment where only the client's wheel is installed.
+
+    Neither bentoml nor torch nor onnxruntime nor the optional packages of the client are there.
+    """
+    folder = tmp_path_factory.mktemp("client")
+    # Built from a copy: the build leaves its folders beside the sources.
+    sources = shutil.copytree(
+        ROOT / "clients", folder / "sources", ignore=shutil.ignore_patterns("__pycache__", "build", "*.egg-info")
+    )
+
+    def do(*command: str | Path) -> None:
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder)
+        assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stdout}\n{done.stderr}"
+
+    do(sys.executable, "-m", "build", "--wheel", "--outdir", folder, sources)
+    (wheel,) = folder.glob("*.whl")
+    do(sys.executable, "-m", "venv", folder / "venv")
+    programs = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
+    do(programs / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel)
+    return programs

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
-from urllib.parse import urlsplit
 
 import httpx
 
-import emserve
 from emserve import _calls
 from emserve._calls import Call, PixelSize, Send
-from emserve.exceptions import DeadlineExceeded, InvalidParameter, Unavailable
+from emserve._settings import DEFAULT_TIMEOUT_S, ONCE, Settings
+from emserve.exceptions import DeadlineExceeded, Unavailable
 from emserve.results import AtomsPostprocess, AtomsResult, ModelSummary
 from emserve.retries import Retries
 
@@ -21,49 +18,6 @@ if TYPE_CHECKING:
     from emserve._uploads import Source
 
 T = TypeVar("T")
-
-DEFAULT_URL = "http://127.0.0.1:3000"
-DEFAULT_TIMEOUT_S = 120.0
-CONNECT_TIMEOUT_S = 5.0
-
-_ONCE = Retries(attempts=1)
-
-
-class _Settings:
-    """Where to, who asks, how long: what both clients share."""
-
-    def __init__(self, url: str | None, api_key: str | None, timeout: float | None, retries: Retries) -> None:
-        self.url = _checked_url(url or os.environ.get("EMSERVE_URL") or DEFAULT_URL)
-        self.timeout_s = timeout
-        self.retries = retries
-        self.headers = {"User-Agent": f"emserve/{emserve.__version__}", **_authorization(api_key)}
-
-    def http(self, transport: Any) -> dict[str, Any]:
-        """Arguments of the httpx client."""
-        connect_s = CONNECT_TIMEOUT_S if self.timeout_s is None else min(self.timeout_s, CONNECT_TIMEOUT_S)
-        return {
-            "base_url": self.url,
-            "headers": self.headers,
-            # Waiting for a free connection is the caller's own doing and must not count.
-            "timeout": httpx.Timeout(self.timeout_s, connect=connect_s, pool=None),
-            # Servers close idle connections after 5 s; a connection that old is not used again.
-            "limits": httpx.Limits(max_connections=64, max_keepalive_connections=16, keepalive_expiry=3.0),
-            # A proxy of the environment does not know this machine's own ports.
-            "trust_env": urlsplit(self.url).hostname not in ("127.0.0.1", "localhost", "::1"),
-            "transport": transport,
-        }
-
-    def request(self, call: Call[Any], stream: Any) -> dict[str, Any]:
-        """Arguments of `build_request`."""
-        arguments: dict[str, Any] = {
-            "method": call.method,
-            "url": call.path,
-            "headers": {"X-Request-Id": call.request_id},
-        }
-        if call.upload is not None:
-            arguments["data"] = dict(call.fields)
-            arguments["files"] = {"file": (call.upload.name, stream, "application/octet-stream")}
-        return arguments
 
 
 class Client:
@@ -93,7 +47,7 @@ class Client:
         retries: Retries | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._settings = _Settings(url, api_key, timeout, retries or Retries())
+        self._settings = Settings(url, api_key, timeout, retries or Retries())
         self._http = httpx.Client(**self._settings.http(transport))
 
     @property
@@ -156,7 +110,7 @@ class Client:
     def ready(self) -> bool:
         """Whether the server is there and ready. Raises UnexpectedAnswer where something else listens."""
         try:
-            return self._run(_calls.ready(), _ONCE)
+            return self._run(_calls.ready(), ONCE)
         except (Unavailable, DeadlineExceeded):
             return False
 
@@ -220,7 +174,7 @@ class AsyncClient:
         retries: Retries | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._settings = _Settings(url, api_key, timeout, retries or Retries())
+        self._settings = Settings(url, api_key, timeout, retries or Retries())
         self._http = httpx.AsyncClient(**self._settings.http(transport))
 
     @property
@@ -265,7 +219,7 @@ class AsyncClient:
     async def ready(self) -> bool:
         """Whether the server is there and ready; see `Client.ready`."""
         try:
-            return await self._run(_calls.ready(), _ONCE)
+            return await self._run(_calls.ready(), ONCE)
         except (Unavailable, DeadlineExceeded):
             return False
 
@@ -309,21 +263,3 @@ class AsyncClient:
         finally:
             if stream is not None:
                 stream.close()
-
-
-def _checked_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise InvalidParameter(
-            f"{url!r} is not the address of a server.", remedy=f"It looks like {DEFAULT_URL}.", field="url"
-        )
-    return url.rstrip("/")
-
-
-def _authorization(api_key: str | None) -> Mapping[str, str]:
-    key = (os.environ.get("EMSERVE_API_KEY", "") if api_key is None else api_key).strip()
-    if not (key.isascii() and key.isprintable()):
-        raise InvalidParameter(
-            "The API key has characters that a header cannot carry.", remedy="Copy it anew.", field="api_key"
-        )
-    return {"Authorization": f"Bearer {key}"} if key else {}

@@ -97,7 +97,8 @@ class Batch:
                         print(f"emserve: {outcome.job.path}: {_text(error)}", file=sys.stderr)
                     failed += bool(outcome.errors)
                     if any(_hopeless(error) for error in outcome.errors) and (waiting or running):
-                        print(f"emserve: {len(waiting) + len(running)} more files were not sent.", file=sys.stderr)
+                        left = len(waiting) + len(running)
+                        print(f"emserve: gave up on the other {left} files.", file=sys.stderr)
                         return 1
                     progress.advance(outcome.job.name)
             finally:

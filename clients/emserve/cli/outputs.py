@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, TextIO
+from typing import Self, TextIO
 
 from emserve.cli.usage import UsageError
 from emserve.overlay import draw
@@ -177,8 +178,7 @@ class JsonList:
 
     def write(self, result: AtomsResult, name: str) -> None:
         """Add one answer."""
-        entry: dict[str, Any] = {"file": name, **result.model_dump(mode="json")}
-        text = result.__class__.__pydantic_serializer__.to_json(entry).decode()
+        text = json.dumps({"file": name, **result.model_dump(mode="json")}, ensure_ascii=False)
         if self._lines:
             self._stream.write(f"{text}\n")
         else:
