@@ -61,4 +61,4 @@ def response(error: EmserveError) -> Response:
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, MethodNotAllowed):
         headers["Allow"] = error.allow
-    return Response(json.dumps(body), error.status, headers, media_type="application/json")
+    return Response(json.dumps(body, ensure_ascii=False), error.status, headers, media_type="application/json")

@@ -71,7 +71,7 @@ class Front:
 
         try:
             self._check_access(scope, headers)
-            self._check_ready(scope)
+            self._check_probe(scope)
             await self._app(scope, self._limited(headers, receive), send_with_id)
         except EmserveError as error:
             await refuse(error)
@@ -96,8 +96,11 @@ class Front:
         if not sum(hmac.compare_digest(key.strip().encode(), known) for known in self._keys):
             raise Forbidden("The API key is not valid.", remedy="Ask whoever runs the service for one.")
 
-    def _check_ready(self, scope: Scope) -> None:
-        if scope["path"] == "/readyz" and (why := self._unready()):
+    def _check_probe(self, scope: Scope) -> None:
+        path, method = scope["path"], scope["method"]
+        if path in PROBES and method not in {"GET", "HEAD"}:
+            raise errors.MethodNotAllowed(f"{path} does not take {method}.", allow="GET")
+        if path == "/readyz" and (why := self._unready()):
             raise Unavailable(f"The service is not ready: {why}", remedy="Wait until it is; the log says more.")
 
     def _limited(self, headers: Headers, receive: Receive) -> Receive:

@@ -1,23 +1,20 @@
 """What Prometheus reads at `/metrics`. Every label is bounded: known paths, models of the store, codes of our errors.
 
 BentoML's own metrics are switched off: their label `endpoint` is the raw path of the request, so that anybody could
-fill the memory by asking for addresses that do not exist.
+fill the memory by asking for addresses that do not exist. The service is one process, and its own registry is what is
+shown: BentoML's folder for metrics of several processes is shared by all services of one user, and each empties it.
 """
 
 from __future__ import annotations
 
-import os
-
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     REGISTRY,
-    CollectorRegistry,
     Counter,
     Gauge,
     Histogram,
     generate_latest,
 )
-from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.responses import Response
 
 from emserve.results import Result
@@ -52,9 +49,5 @@ def count(result: Result, findings: int) -> None:
 
 
 def exposition() -> Response:
-    """All metrics as text; those of all worker processes where BentoML started several."""
-    registry = REGISTRY
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry)
-    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+    """All metrics as text."""
+    return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)

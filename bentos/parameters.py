@@ -15,10 +15,13 @@ P = TypeVar("P", bound=BaseModel)
 def _one_or_two_numbers(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    parts = [float(part) for part in value.split(",")]
-    if len(parts) > 2:
+    try:
+        numbers = [float(part) for part in value.split(",")]
+    except ValueError:
+        raise ValueError("it is not a number, nor two with a comma between them") from None
+    if len(numbers) > 2:
         raise ValueError("it has more than two numbers")
-    return parts[0] if len(parts) == 1 else (parts[0], parts[1])
+    return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
 
 
 PixelSize = Annotated[

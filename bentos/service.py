@@ -25,6 +25,8 @@ from emserve.exceptions import EmserveError
 
 log = logging.getLogger("emserve.service")
 log.setLevel(logging.INFO)
+# It warns of every malformed body; whoever sent it is told, and the log has a line.
+logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 # BentoML's own limit only has to be out of the way: its answer would have another shape.
 MARGIN_S = 30
@@ -81,6 +83,7 @@ def build(limits: settings.Settings) -> bentoml.Service[object]:
 
     service: bentoml.Service[object] = bentoml.service(
         name="emserve",
+        workers=1,  # one process, so that the limits hold for all requests; more machines take more replicas
         traffic={"timeout": limits.timeout_s + MARGIN_S},
         metrics={"enabled": False},  # see bentos.metrics
         logging={"access": {"enabled": False}},  # the front writes the line, with the request id

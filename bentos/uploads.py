@@ -15,7 +15,7 @@ from starlette.requests import Request
 
 from emserve.exceptions import BadRequest, EmptyBody
 
-EXAMPLE = "curl -F file=@micrograph.dm4 -F pixel_size_nm=0.016 http://…/v1/atoms"
+EXAMPLE = "curl -F file=@micrograph.dm4 -F pixel_size_nm=0.016 http://127.0.0.1:3000/v1/atoms"
 MOST_PARTS = 32
 LONGEST_PARAMETER = 4096
 
@@ -38,11 +38,9 @@ async def read(request: Request, parameters: Iterable[str]) -> tuple[bytes, dict
     """
     known = ["file", *parameters]
     if request.query_params:
-        raise BadRequest(
-            "There are parameters in the address.", remedy=f"Send them as fields of the form: {EXAMPLE}", field=None
-        )
+        raise BadRequest("There are parameters in the address.", remedy=f"Send them as fields of the form: {EXAMPLE}")
     content_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if request.headers.get("content-length") == "0":
+    if request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers:
         raise EmptyBody("The request has no body.", remedy=f"Send the file's bytes in the field `file`: {EXAMPLE}")
     if content_type != "multipart/form-data":
         raise BadRequest(

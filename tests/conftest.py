@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 
@@ -134,3 +141,74 @@ def client_venv(tmp_path_factory: pytest.TempPathFactory) -> Path:
     programs = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
     do(programs / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel)
     return programs
+
+
+@dataclass(frozen=True)
+class Server:
+    """A real `bentoml serve` of this repository, in a process of its own."""
+
+    url: str
+    log_file: Path
+    process: subprocess.Popen[bytes]
+
+    def log(self) -> str:
+        """All that it has written so far."""
+        return self.log_file.read_text(errors="replace")
+
+
+StartServer = Callable[..., AbstractContextManager[Server]]
+
+
+@pytest.fixture(scope="session")
+def start_server(tmp_path_factory: pytest.TempPathFactory) -> StartServer:
+    """`with start_server(EMSERVE_QUEUE="2") as server:` with these settings and no others; ready when it begins."""
+
+    @contextmanager
+    def start(**settings: str) -> Iterator[Server]:
+        folder = tmp_path_factory.mktemp("server")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("EMSERVE_", "BENTOML_"))}
+        paths = [str(ROOT / "clients"), *filter(None, [os.environ.get("PYTHONPATH")])]
+        environment = inherited | {
+            "PYTHONPATH": os.pathsep.join(paths),
+            "BENTOML_HOME": str(folder / "bentoml"),
+            "BENTOML_DO_NOT_TRACK": "True",
+            **settings,
+        }
+        command = [sys.executable, "-m", "bentoml", "serve", "--host", "127.0.0.1", "--port", str(port)]
+        with (folder / "log.txt").open("wb") as log:
+            process = subprocess.Popen(
+                command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
+        server = Server(f"http://127.0.0.1:{port}", folder / "log.txt", process)
+        try:
+            wait_until_ready(server)
+            yield server
+        finally:
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(30)
+            with suppress(ProcessLookupError):  # its workers, if it could not end them; the group is its own
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    return start
+
+
+def wait_until_ready(server: Server, limit_s: float = 120) -> None:
+    begin = time.monotonic()
+    while time.monotonic() - begin < limit_s and server.process.poll() is None:
+        with suppress(httpx.TransportError):
+            if httpx.get(f"{server.url}/readyz", trust_env=False).status_code == 200:
+                return
+        time.sleep(0.1)
+    pytest.fail(f"the service did not become ready:\n{server.log()}")
+
+
+@pytest.fixture(scope="session")
+def live_server(start_server: StartServer) -> Iterator[str]:
+    """The address of a real service on the shipped models."""
+    with start_server() as server:
+        yield server.url
