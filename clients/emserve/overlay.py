@@ -130,10 +130,13 @@ def _draw_scale_bar(image: Image.Image, pixel_size_nm: float) -> None:
     # A black rim, not a box: legible on bright columns and on vacuum, and hides nothing.
     pen.rectangle((bar[0] - rim, bar[1] - rim, bar[2] + rim, bar[3] + rim), fill="black")
     pen.rectangle(bar, fill="white")
+    label, font = bar_label(length_nm), font_module.load_default(size=6 * unit)
+    # Centred on the bar, unless a short bar would push it out of the picture.
+    middle = max((bar[0] + bar[2]) / 2, bar[0] + pen.textlength(label, font=font) / 2)
     pen.text(
-        ((bar[0] + bar[2]) / 2, bar[1] - 2 * unit),
-        bar_label(length_nm),
-        font=font_module.load_default(size=6 * unit),
+        (middle, bar[1] - 2 * unit),
+        label,
+        font=font,
         anchor="md",
         fill="white",
         stroke_width=rim,

@@ -16,7 +16,7 @@ import pytest
 
 import emserve
 from emserve import AsyncClient, AtomsResult, Client, Retries
-from emserve.cli import batch, listing, main, parser
+from emserve.cli import batch, listing, main, parser, report
 from emserve.testing import FakeClock, FakeServer, atoms_result
 
 pytest.importorskip("PIL", reason="the extra `plot` is not installed")
@@ -133,6 +133,22 @@ def test_without_pixel_size_or_lattice(
     assert run("atoms", pictures[0]) == 0
     row = capsys.readouterr().out.splitlines()[-1]
     assert row.split() == ["a.png", "4", "unknown", "unknown", "10.00", "±", "0.00", "px", "none", "none", "none"]
+
+
+@pytest.mark.parametrize(
+    ("lengths_pm", "text"),
+    [
+        ((10.0127,), "10.01 pm"),
+        ((9.8, 0.5), "9.800 ± 0.500 pm"),
+        ((285.36, 3.04), "285.4 ± 3.0 pm"),
+        ((9999.0,), "9999 pm"),
+        ((10_800.6, 4028.6), "10.80 ± 4.03 nm"),
+        ((4_367_930.4, 1_176_829.8), "4.368 ± 1.177 µm"),
+        ((0.0, 0.0), "0.000 ± 0.000 pm"),
+    ],
+)
+def test_lengths_have_four_digits_and_one_unit(lengths_pm: tuple[float, ...], text: str) -> None:
+    assert report._lengths(*lengths_pm, between=" ± ") == text
 
 
 def test_parameters_reach_the_server(connect: Connect, pictures: list[Path]) -> None:

@@ -96,6 +96,15 @@ def test_the_scale_bar_is_as_long_as_it_says() -> None:
     assert np.asarray(draw(unknown, np.zeros((800, 1000)))).max() == 0, "no pixel size, no scale bar"
 
 
+def test_the_label_of_a_short_scale_bar_stays_in_the_picture() -> None:
+    result = atoms_result([], width_px=16, height_px=16, pixel_size_nm=5.679)
+    white = np.asarray(draw(result, np.zeros((16, 16)))).min(axis=-1) > 128
+    rows, columns = np.nonzero(white)
+    assert 8 <= columns.min() <= 12, "both begin at the margin"
+    assert columns.max() < 120
+    assert rows.min() > 64
+
+
 @pytest.mark.parametrize(
     ("width_nm", "length_nm", "label"),
     [(10.25, 2.0, "2 nm"), (4.0, 1.0, "1 nm"), (3.9, 0.5, "500 pm"), (20.0, 5.0, "5 nm"), (9000.0, 2000.0, "2 µm")],

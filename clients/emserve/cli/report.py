@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from emserve.results import AtomsResult, LatticeVector
 
 HEADINGS = ("micrograph", "columns", "pixel size", "density", "nearest neighbour", "a", "b", "gamma")
-_WIDTHS = (0, 7, 15, 13, 17, 9, 9, 7)
+_WIDTHS = (0, 7, 16, 15, 17, 8, 8, 7)
 _LONGEST_NAME = 48
 
 
@@ -79,14 +79,14 @@ def _pixel_size(x_nm: float | None, y_nm: float | None) -> str:
     if x_nm is None or y_nm is None:
         return "unknown"
     if abs(x_nm - y_nm) <= 1e-4 * x_nm:
-        return f"{x_nm * 1000:.4g} pm"
-    return f"{x_nm * 1000:.4g} × {y_nm * 1000:.4g} pm"
+        return _lengths(x_nm * 1000)
+    return _lengths(x_nm * 1000, y_nm * 1000, between=" × ")
 
 
 def _neighbours(result: AtomsResult) -> str:
     s = result.statistics
     if s.nearest_neighbour_median_pm is not None:
-        return f"{s.nearest_neighbour_median_pm:.1f} ± {s.nearest_neighbour_std_pm or 0:.1f} pm"
+        return _lengths(s.nearest_neighbour_median_pm, s.nearest_neighbour_std_pm or 0.0, between=" ± ")
     if s.nearest_neighbour_median_px is not None:
         return f"{s.nearest_neighbour_median_px:.2f} ± {s.nearest_neighbour_std_px or 0:.2f} px"
     return "none"
@@ -95,4 +95,12 @@ def _neighbours(result: AtomsResult) -> str:
 def _vector(vector: LatticeVector | None) -> str:
     if vector is None:
         return "none"
-    return f"{vector.length_px:.2f} px" if vector.length_pm is None else f"{vector.length_pm:.1f} pm"
+    return f"{vector.length_px:.2f} px" if vector.length_pm is None else _lengths(vector.length_pm)
+
+
+def _lengths(*lengths_pm: float, between: str = "") -> str:
+    """Lengths in one unit, that of the first: pm below 10 nm, then nm, then µm; four digits of the first."""
+    first = abs(lengths_pm[0])
+    factor, unit = (1.0, "pm") if first < 1e4 else (1e-3, "nm") if first < 1e6 else (1e-6, "µm")
+    whole_digits = max(1, len(str(int(first * factor))))
+    return between.join(f"{length * factor:.{max(0, 4 - whole_digits)}f}" for length in lengths_pm) + f" {unit}"
