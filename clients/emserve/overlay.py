@@ -78,7 +78,7 @@ def bar_label(length_nm: float) -> str:
 
 def _draw_columns(image: Image.Image, result: AtomsResult, scale_x: float, scale_y: float) -> None:
     spacing = result.statistics.nearest_neighbour_median_px
-    radius = 3.0 if not spacing else min(max(0.13 * spacing * min(scale_x, scale_y), 1.6), 5.0)
+    radius = 3.0 if not spacing else min(max(0.11 * spacing * min(scale_x, scale_y), 1.6), 5.0)
     stamps = {refined: _stamps(radius, FITTED if refined else NOT_FITTED) for refined in (True, False)}
     for column in result.columns:
         # A pixel of the micrograph becomes a block of pixels, whose middle is where its centre lies.
