@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from analysis.defects.instances import Detection
 from analysis.defects.masks import Mask, boxes_of, clipped, intersection_px, meeting_boxes, union
 
@@ -116,6 +114,5 @@ def _one(finds: Sequence[_Find]) -> Detection:
     if len(finds) == 1:
         return surest
     mask = union(find.detection.mask for find in finds)
-    edges = np.array([find.detection.box for find in finds])
-    x1, y1, x2, y2 = (*edges[:, :2].min(axis=0).tolist(), *edges[:, 2:].max(axis=0).tolist())
-    return replace(surest, mask=mask, box=(x1, y1, x2, y2), outline=None)
+    x1, y1, x2, y2 = zip(*(find.detection.box for find in finds), strict=True)
+    return replace(surest, mask=mask, box=(min(x1), min(y1), max(x2), max(y2)), outline=None)
