@@ -32,7 +32,8 @@ SAME_PLACE = 0.9
 class DetectionParity(BaseModel):
     """How far the detections of one picture are from the reference's.
 
-    expected, found: how many there are. matched: how many have a partner of their class in the same place. box_px,
+    expected, found: how many there are, boxes without an area left out (an untrained network answers some at the
+    frame; Detectron2 drops them when it pastes masks). matched: how many have a partner of their class in the same place. box_px,
     score, mask_probability: largest differences over the matched ones. mask_iou: of all pasted masks together.
     """
 
@@ -87,10 +88,17 @@ def pairs(expected: Detections, found: Detections) -> tuple[npt.NDArray[np.intp]
     return table[:, 0], table[:, 1]
 
 
+def _with_area(detections: Detections) -> dict[str, Array]:
+    boxes = detections["boxes"]
+    large = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+    return {name: values[large] for name, values in detections.items()}
+
+
 def compare(
     expected: Detections, found: Detections, shape: tuple[int, ...], *, runtime: str, precision: Precision = "fp32"
 ) -> DetectionParity:
     """The comparison of two answers to one picture of `shape` (C, H, W)."""
+    expected, found = _with_area(expected), _with_area(found)
     rows, columns = pairs(expected, found)
 
     def largest(name: str) -> float:
