@@ -131,8 +131,9 @@ def _tungsten_disulfide_0001() -> Lattice:
 
 
 def _dysprosium_scandate_110() -> Lattice:
-    # Pbnm, a = 5.443, b = 5.717, c = 7.901 Å (Liferovich & Mitchell, J. Solid State Chem. 177, 2188, 2004). [110] and
-    # [1-10] are 2.8° off square, so the cell across the beam is made square at the same area (a = b = √(ab)): 0.1 %.
+    # GdFeO3 type, Pbnm, a = 5.443, b = 5.717, c = 7.901 Å; rounded positions with Sc-O bonds of 2.07 to 2.11 Å. [110]
+    # and [1-10] are 2.8° off square, so the cell across the beam is made square at the same area, a = b = √(ab), which
+    # changes the spacing across the beam by 0.1 %.
     a, c = float(np.sqrt(5.443 * 5.717)), 7.901
     diagonal = a * np.sqrt(2.0)
     dy, o1, o2 = (-0.0172, 0.0609), (0.1196, 0.4437), (0.6926, 0.3039, 0.0613)

@@ -28,7 +28,7 @@ class Region(_Part):
     """Part of the frame where a crystal is: inside all the half-planes and the circle, or, inverted, the rest.
 
     A half-plane is (direction of its outward normal in degrees, distance from the centre in px); the circle has the
-    same centre.
+    same centre. Lengths are scan coordinates: an edge drifts with the crystal.
     """
 
     centre_x_px: float

@@ -8,6 +8,7 @@ from scipy import ndimage
 from training.atoms.synthetic.geometry import (
     columns_in_frame,
     crystal_matrix,
+    scan_coordinates,
     to_crystal,
     waves_at,
     waves_grid,
@@ -20,7 +21,7 @@ VISIBLE = 0.3
 
 
 def depth_px(regions: tuple[Region, ...], x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """How far inside all the regions points lie, px; negative outside."""
+    """How far inside all the regions points (scan coordinates) lie, px; negative outside."""
     depth = np.full(np.broadcast(x, y).shape, np.inf, dtype=np.float32)
     for region in regions:
         dx, dy = x - region.centre_x_px, y - region.centre_y_px
@@ -63,7 +64,7 @@ def render_crystal(
     )
     picture = interpolate(stack, x, y, cell.layer(thickness))
     if crystal.regions:
-        inside = _whole_columns(frame, crystal, x, y)
+        inside = _whole_columns(frame, crystal, u, v, x, y)
         sigma = 0.3 / (10.0 * frame.pixel_size_nm)
         picture *= ndimage.gaussian_filter(inside.astype(np.float32), sigma, mode="nearest", truncate=3.0)
     return picture, _truth(frame, crystal, cell, picture, rng)
@@ -77,22 +78,28 @@ def reference(cell: UnitCell, stack: np.ndarray, thickness_nm: float) -> float:
     return float(np.max((1.0 - share) * stack[below] + share * stack[below + 1]))
 
 
-def _whole_columns(frame: Frame, crystal: Crystal, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Pixels whose nearest column belongs to the crystal; `x`, `y` are fractions of the projected cell."""
+def _whole_columns(
+    frame: Frame, crystal: Crystal, u: np.ndarray, v: np.ndarray, x: np.ndarray, y: np.ndarray
+) -> np.ndarray:
+    """Pixels whose nearest column belongs to the crystal; `x`, `y` are fractions of the projected cell at (u, v)."""
     table = nearest_column(crystal.lattice)
-    rows = ((y - np.floor(y)) * table.shape[0]).astype(np.intp) % table.shape[0]
-    columns = ((x - np.floor(x)) * table.shape[1]).astype(np.intp) % table.shape[1]
-    shift = table[rows, columns] @ np.linalg.inv(crystal_matrix(frame, crystal)).T.astype(np.float32)
-    column_x = np.arange(frame.width, dtype=np.float32) + shift[..., 0]
-    column_y = np.arange(frame.height, dtype=np.float32)[:, None] + shift[..., 1]
-    return depth_px(crystal.regions, column_x, column_y) > crystal.margin_px
+    size = np.array(unit_cell(crystal.lattice).lattice.projected_cell)
+    x, y = x - np.floor(x), y - np.floor(y)
+    rows = np.minimum((y * table.shape[0]).astype(np.intp), table.shape[0] - 1)
+    columns = np.minimum((x * table.shape[1]).astype(np.intp), table.shape[1] - 1)
+    # The table holds the vectors of its own points, the middles of its squares: the way to there comes on top.
+    to_column = table[rows, columns].astype(np.float64)
+    to_column[..., 0] += ((columns + 0.5) / table.shape[1] - x) * size[0]
+    to_column[..., 1] += ((rows + 0.5) / table.shape[0] - y) * size[1]
+    shift = to_column @ np.linalg.inv(crystal_matrix(frame, crystal)).T
+    return depth_px(crystal.regions, u + shift[..., 0], v + shift[..., 1]) > crystal.margin_px
 
 
 def _truth(frame: Frame, crystal: Crystal, cell: UnitCell, picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Labelled columns of the crystal in the frame; takes the vacancies' share out of `picture`, in place."""
     border = 4.0 / (10.0 * frame.pixel_size_nm)
     points = columns_in_frame(frame, crystal, cell.lattice, border_px=border)
-    points = points[depth_px(crystal.regions, points[:, 0], points[:, 1]) > crystal.margin_px]
+    points = points[depth_px(crystal.regions, *scan_coordinates(frame, *points.T)) > crystal.margin_px]
     remaining = np.ones(len(points))
     chosen = rng.random(len(points)) < crystal.vacancy_fraction
     remaining[chosen] = rng.uniform(*crystal.vacancy_remaining, int(chosen.sum()))
