@@ -45,7 +45,7 @@ def write_blob_model(folder: Path, *, default: bool = True) -> None:
     from model_store.runtimes import fake
 
     reach = fake.REACH_PX
-    constants = {"pads": np.array([0, 0, reach, reach, 0, 0, reach, reach]), "gain": np.float32(-fake.GAIN)}
+    constants = {"pads": np.array([0, 0, reach, reach, 0, 0, reach, reach]), "gain": np.float32(fake.GAIN)}
     constants["one"] = np.float32(1)
     nodes = [helper.make_node("Pad", ["micrograph", "pads"], ["padded"], mode="edge")]
     for name, sigma_px in (("narrow", fake.NARROW_PX), ("wide", fake.WIDE_PX)):
@@ -57,8 +57,8 @@ def write_blob_model(folder: Path, *, default: bool = True) -> None:
         ("Sub", ["narrow", "wide"], "difference"),
         ("Relu", ["difference"], "blobs"),
         ("Mul", ["blobs", "gain"], "scaled"),
-        ("Exp", ["scaled"], "background"),
-        ("Sub", ["one", "background"], "probability"),
+        ("Min", ["scaled", "one"], "root"),
+        ("Mul", ["root", "root"], "probability"),
     ):
         nodes.append(helper.make_node(kind, inputs, [output]))
     shape = ["n", 1, "height", "width"]

@@ -124,9 +124,7 @@ def slow_picture() -> bytes:
     return stream.getvalue()
 
 
-def test_queued_work_of_a_client_that_hangs_up_is_dropped(
-    server: Any, http: httpx.Client, lattice_npy: bytes
-) -> None:
+def test_queued_work_of_a_client_that_hangs_up_is_dropped(server: Any, http: httpx.Client, lattice_npy: bytes) -> None:
     done = metric(http, 'emserve_pixels_total{family="atoms",model="atoms_blobs"}')
     body = httpx.Request("POST", f"{server.url}/v1/atoms", files={"file": ("a.npy", slow_picture())})
     head = f"POST /v1/atoms HTTP/1.1\r\nHost: x\r\nContent-Type: {body.headers['content-type']}\r\n"

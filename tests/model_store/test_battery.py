@@ -112,9 +112,9 @@ def test_fake_finds_the_columns_of_a_synthetic_lattice(blob_store: Path) -> None
     output = Store(blob_store).open("atoms_blobs", runtime="fake").run(np.asarray(image)[None, None])
     peaks = output[0, 0]
     assert peaks.min() >= 0
-    assert peaks.max() < 1
+    assert peaks.max() <= 1
     for cx, cy in truth:
         around = peaks[cy - 4 : cy + 5, cx - 4 : cx + 5]
         assert around.argmax() == 40, "the peak is at the column"
-        assert around.max() > 0.8
-    assert (peaks > 0.5).mean() < 0.25, "peaks are compact"
+        assert around.max() > 0.6
+    assert (peaks > 0.5).mean() < 0.1, "peaks are compact"
