@@ -12,9 +12,9 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+
 from emserve.exceptions import ChecksumMismatch, StoreError, UnknownModel
 from emserve.results import ModelInfo
-
 from model_store import manifest as manifests
 from model_store import runtimes
 from model_store.manifest import Manifest, WeightFile

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Protocol, cast
 
 import numpy as np
-from emserve.exceptions import MissingDependency, StoreError
 
+from emserve.exceptions import MissingDependency, StoreError
 from model_store.manifest import Manifest, Precision, Tensors, WeightFormat
 
 
