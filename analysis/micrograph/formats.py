@@ -114,6 +114,10 @@ def open_file(path: Path, format: str, request: Request) -> Picture:
         from analysis.micrograph import hdf5
 
         return hdf5.read(path, request)
+    if format == "tiff":
+        from analysis.micrograph import tiff
+
+        return tiff.read_with_pillow(path, request)
     module, ending, options = _OTHERS[format]
     picture = load(path.rename(path.with_suffix(f".{ending}")), module, request, **options)
     if format == "unf":  # RosettaSciIO gives the scales of Semper's axes in the order of the file, x first

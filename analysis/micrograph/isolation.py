@@ -23,7 +23,8 @@ from emserve import exceptions
 from emserve.exceptions import EmserveError, InternalError
 from emserve.results import Notice
 
-TIMEOUT_S = 60
+MOST_CPU_S = 30
+MOST_WALL_S = 120  # more, because a busy server gives a child little of a core
 _BASE_BYTES = 1_500_000_000  # address space of Python with numpy, h5py and dask, threads' stacks included
 _BYTES_PER_PIXEL = 24  # as stored (up to 8), with a copy
 _BYTES_PER_FILE_BYTE = 6
@@ -68,7 +69,7 @@ def _read_in(folder: Path, data: bytes, request: Request, format: str) -> Pictur
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            timeout=TIMEOUT_S,
+            timeout=MOST_WALL_S,
             check=False,
         )
     except subprocess.TimeoutExpired:
@@ -118,7 +119,7 @@ def _limit(address_space: int) -> None:
         return
     for what, most in (
         (resource.RLIMIT_AS, address_space),
-        (resource.RLIMIT_CPU, TIMEOUT_S),
+        (resource.RLIMIT_CPU, MOST_CPU_S),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_FSIZE, address_space),
     ):

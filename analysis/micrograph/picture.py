@@ -65,6 +65,8 @@ def check_size(width: int, height: int, request: Request) -> None:
 
 def check_frame(frames: int, request: Request) -> None:
     """Refuse a frame that the file does not have."""
+    if frames < 1:
+        raise not_a_picture("no frame")
     if request.frame >= frames:
         has = "1 frame" if frames == 1 else f"{frames} frames"
         raise InvalidParameter(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -17,6 +18,8 @@ _OPEN: dict[str, Callable[[io.BytesIO], ImageFile.ImageFile]] = {
     "jpeg": JpegImagePlugin.JpegImageFile,
     "bmp": BmpImagePlugin.BmpImageFile,
 }
+warnings.filterwarnings("ignore", module=r"PIL\.")  # of broken EXIF and the like; what matters raises
+
 _MOST_SCANS = 100  # a progressive JPEG has about 10; each one costs a pass over the whole picture
 _AS_STORED = {"1", "L", "F", "I", "I;16", "I;16B", "I;16L", "I;16N", "RGB", "RGBA", "RGBX", "LA"}
 

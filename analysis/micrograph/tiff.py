@@ -5,13 +5,16 @@ from __future__ import annotations
 import io
 import logging
 import zlib
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
+from pathlib import Path
 
 import numpy as np
 import tifffile
 from PIL import TiffImagePlugin
 
+from analysis.micrograph import isolation
 from analysis.micrograph.picture import Picture, Request, broken, check_frame, check_size, count_frames
 from analysis.micrograph.raster import pixels_of
 from analysis.micrograph.tiff_calibration import scales_of
@@ -22,6 +25,7 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # it logs what it rais
 _DEFLATE = {tifffile.COMPRESSION.ADOBE_DEFLATE, tifffile.COMPRESSION.DEFLATE}
 _PAGES = {"YX", "YXS", "SYX"}  # of one picture: rows, columns, and samples (colours) before or after
 _MOST_PAGES = 100_000
+_LARGEST_TILE = 1 << 22  # pixels; a tile may be larger than a small picture
 
 
 def read(data: bytes, request: Request) -> Picture:
@@ -36,12 +40,14 @@ def read(data: bytes, request: Request) -> Picture:
                 f"The TIFF file holds data with the axes {series.axes}.", remedy="Save one picture, or a stack of them."
             )
         check_size(page.imagewidth, page.imagelength, request)
+        if page.samplesperpixel > 4 or prod(page.chunks) > 4 * prod(page.shape) + _LARGEST_TILE:
+            raise broken("TIFF")
         frames = count_frames(series.shape[: len(series.shape) - len(page.shape)])
         check_frame(frames, request)
         if series.dataoffset is not None:
             pixels = _contiguous(data, tif.byteorder, series.dataoffset, page, request.frame)
         else:
-            pixels = _paged(data, series, request.frame)
+            pixels = _paged(data, series, request)
         if page.axes == "SYX":
             pixels = np.moveaxis(pixels, 0, -1)
         scale_x, scale_y = scales_of(tif, page)
@@ -78,9 +84,9 @@ def _contiguous(data: bytes, order: str, offset: int, page: tifffile.TiffPage, f
     return _as_shown(np.frombuffer(data, dtype, count, start).reshape(page.shape), page)
 
 
-def _paged(data: bytes, series: tifffile.TiffPageSeries, frame: int) -> np.ndarray:
+def _paged(data: bytes, series: tifffile.TiffPageSeries, request: Request) -> np.ndarray:
     """Strips or tiles, compressed or not."""
-    page = series.pages[frame]
+    page = series.pages[request.frame]
     key = series.keyframe
     if page is None or len(page.dataoffsets) != len(page.databytecounts):
         raise broken("TIFF")
@@ -90,36 +96,45 @@ def _paged(data: bytes, series: tifffile.TiffPageSeries, frame: int) -> np.ndarr
     if key.compression == tifffile.COMPRESSION.NONE:
         if sum(size for _, size in segments) * 8 < prod(key.shape) * key.bitspersample:
             raise broken("TIFF")
-        return _as_shown(page.asarray(), key)
-    try:
-        image = TiffImagePlugin.TiffImageFile(io.BytesIO(data))
-        image.seek(page.index)
-    except (SyntaxError, KeyError, ValueError, OSError):  # a depth that Pillow does not know
-        return _decoded(data, page, key, segments)
-    with image:
-        return pixels_of(image)
+    elif key.compression in _DEFLATE:
+        _check_deflate(data, segments, prod(key.chunks) * np.dtype(key.dtype).itemsize)
+    else:
+        if key.bitspersample > 8 and key.samplesperpixel > 1:  # of which Pillow keeps 8 bit
+            raise _compressed(key)
+        return isolation.read(data, replace(request, frame=page.index), "tiff").pixels
+    return _as_shown(page.asarray(), key)
 
 
-def _decoded(
-    data: bytes,
-    page: tifffile.TiffPage | tifffile.TiffFrame,
-    key: tifffile.TiffPage,
-    segments: Iterable[tuple[int, int]],
-) -> np.ndarray:
-    if key.compression not in _DEFLATE:
-        raise UnreadableMicrograph(
-            f"TIFF compression {int(key.compression)} of {key.bitspersample} bit pixels is not read.",
-            remedy="Save the TIFF without compression.",
-        )
-    most = (
-        prod(key.chunks) * np.dtype(key.dtype).itemsize
-    )  # zlib has no limit of its own: a segment cannot be more than this
+def _check_deflate(data: bytes, segments: Sequence[tuple[int, int]], most: int) -> None:
+    """Refuse a segment that unpacks to more than its share of the picture: zlib itself has no limit."""
     for start, size in segments:
         stream = zlib.decompressobj()
         stream.decompress(data[start : start + size], most)
-        if stream.decompress(stream.unconsumed_tail, 1):
+        if stream.unconsumed_tail and stream.decompress(stream.unconsumed_tail, 1):
             raise broken("TIFF")
-    return _as_shown(page.asarray(), key)
+
+
+def read_with_pillow(path: Path, request: Request) -> Picture:
+    """The page that is the request's frame, of any compression that libtiff knows; called in the child process.
+
+    libtiff writes its complaints about broken files straight to the standard error of the process.
+    """
+    try:
+        image = TiffImagePlugin.TiffImageFile(path)
+        image.seek(request.frame)
+    except (SyntaxError, KeyError):  # a depth that Pillow does not know
+        with tifffile.TiffFile(path, is_ome=False) as tif:
+            raise _compressed(tif.pages.first) from None
+    with image:
+        check_size(*image.size, request)
+        return Picture(pixels_of(image))
+
+
+def _compressed(page: tifffile.TiffPage) -> UnreadableMicrograph:
+    return UnreadableMicrograph(
+        f"TIFF compression {int(page.compression)} of {page.bitspersample} bit pixels is not read.",
+        remedy="Save the TIFF without compression.",
+    )
 
 
 def _as_shown(stored: np.ndarray, page: tifffile.TiffPage) -> np.ndarray:
