@@ -113,6 +113,8 @@ def free_port() -> int:
 def say_what_next(out: Path, micrograph: Path) -> None:
     """Name what was written and what to type next."""
     written = ", ".join(sorted(str(path) for path in out.iterdir() if path.suffix == ".png"))
+    if micrograph.is_relative_to(Path.cwd()):
+        micrograph = micrograph.relative_to(Path.cwd())
     print(
         f"""
 Look at {written}; tables (.csv) and full answers (.json) lie beside.
