@@ -115,7 +115,8 @@ def _background(
 ) -> npt.NDArray[np.float64]:
     """Power of the noise at each frequency: of its ring, or of its axis where that is more.
 
-    Geometric means, which a few Bragg peaks hardly move; `bias` makes them arithmetic means of noise.
+    Geometric means over rings, which a few Bragg peaks hardly move, and medians along the axes, where one peak fills
+    much of the few bins; `bias` makes them arithmetic means of noise, about.
     """
     bias = float(np.log(patches) - scipy.special.digamma(patches))
     level = np.log(power + np.finfo(np.float32).tiny)
@@ -124,8 +125,12 @@ def _background(
     y_step, x_step = 1 / power.shape[0], 0.5 / (power.shape[1] - 1)
     for near, along in ((kx <= _AXIS_WIDTH * x_step, np.abs(ky)), (np.abs(ky) <= _AXIS_WIDTH * y_step, kx)):
         mask = np.broadcast_to(near, power.shape)
-        bins = np.broadcast_to((along * 64).astype(np.intp), power.shape)[mask]
-        background[mask] = np.maximum(background[mask], _means(level[mask], bins)[bins])
+        bins = np.broadcast_to((along * 24).astype(np.intp), power.shape)[mask]
+        here = level[mask]
+        for number in np.unique(bins):
+            part = bins == number
+            here[part] = np.median(here[part])
+        background[mask] = np.maximum(background[mask], here)
     return np.exp(background + bias)
 
 

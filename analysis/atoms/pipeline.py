@@ -89,8 +89,6 @@ def analyse(
     points = find_columns(probability, method=postprocess, threshold=level)
     height, width = micrograph.pixels.shape
     xy = np.clip(prepared.to_micrograph(points.xy), -0.5, (width - 0.5, height - 0.5))
-    order = _reading_order(xy)
-    xy, scores = xy[order], points.score[order]
     fits = None
     if refine:
         error_px = NETWORK_ERROR_PX / min(prepared.scale_x, prepared.scale_y)
@@ -98,7 +96,7 @@ def analyse(
         xy = fits.xy
     size = _pixel_size(micrograph)
     statistics = describe(xy, (height, width), size)
-    columns = _columns(xy, scores, fits, size)
+    columns = _columns(xy, points.score, fits, size)
     end = time.perf_counter()
     return AtomsResult(
         request_id=request_id,
@@ -158,21 +156,23 @@ def _columns(xy: Floats, scores: Floats, fits: Refined | None, size: tuple[float
         return [value if good else None for value, good in zip(values.tolist(), ok.tolist(), strict=True)]
 
     x_nm, y_nm = (np.round(xy * size, 6).T.tolist()) if size is not None else (nothing, nothing)
-    rows = zip(
-        *np.round(xy, 4).T.tolist(),
-        x_nm,
-        y_nm,
-        np.round(scores, 4).tolist(),
-        fitted(_significant(fits.amplitude)) if fits is not None else nothing,
-        fitted(_significant(fits.background)) if fits is not None else nothing,
-        fitted(np.round(fits.sigma_major_px, 4)) if fits is not None else nothing,
-        fitted(np.round(fits.sigma_minor_px, 4)) if fits is not None else nothing,
-        fitted(np.round(fits.angle_deg, 2)) if fits is not None else nothing,
-        fitted(np.round(fits.quality, 4)) if fits is not None else nothing,
-        ok.tolist(),
-        strict=True,
+    rows = list(
+        zip(
+            *np.round(xy, 4).T.tolist(),
+            x_nm,
+            y_nm,
+            np.round(scores, 4).tolist(),
+            fitted(_significant(fits.amplitude)) if fits is not None else nothing,
+            fitted(_significant(fits.background)) if fits is not None else nothing,
+            fitted(np.round(fits.sigma_major_px, 4)) if fits is not None else nothing,
+            fitted(np.round(fits.sigma_minor_px, 4)) if fits is not None else nothing,
+            fitted(np.round(fits.angle_deg, 2)) if fits is not None else nothing,
+            fitted(np.round(fits.quality, 4)) if fits is not None else nothing,
+            ok.tolist(),
+            strict=True,
+        )
     )
-    return [AtomColumn(**dict(zip(_FIELDS, row, strict=True))) for row in rows]
+    return [AtomColumn(**dict(zip(_FIELDS, rows[i], strict=True))) for i in _reading_order(xy)]
 
 
 def _significant(values: Floats, digits: int = 6) -> Floats:
