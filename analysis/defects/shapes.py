@@ -13,7 +13,7 @@ from analysis.defects.outlines import Outline, of_mask
 
 FloatArray = npt.NDArray[np.float64]
 
-_PIXEL_VARIANCE = 1 / 12  # of a unit square around its centre: a pixel has an extent
+_PIXEL_VARIANCE = 1 / 12  # of a unit square around its centre: no mask is thinner than a pixel
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,12 @@ class Shape:
     the angle are those in nm where the pixel size is known, which differs only where pixels are not square. Everything
     in nm is None where it is not.
 
-    x_px, y_px: centre of mass. area_px: number of pixels. major, minor: full axes of the ellipse that has the mask's
-    second moments. angle_deg: of the major axis, counter-clockwise from x as seen on the screen, 0 to 180 (ImageJ's).
-    equivalent_diameter: of the circle of the mask's area. feret_max, feret_min: largest and smallest distance of two
-    parallel lines that enclose the outline. perimeter: length of the sub-pixel outline. heywood: perimeter over the
-    circumference of the circle of the outline's area, at least 1. The outline goes around the largest connected piece
-    of the mask, and around its holes too.
+    x_px, y_px: centre of mass. area_px: number of pixels. major, minor: full axes of the ellipse that has the second
+    moments of the mask (as scikit-image's; unbiased for digital ellipses), at least those of one pixel. angle_deg: of
+    the major axis, counter-clockwise from x as seen on the screen, 0 to 180 (ImageJ's). equivalent_diameter: of the
+    circle of the mask's area. feret_max, feret_min: largest and smallest distance of two parallel lines that enclose
+    the outline. perimeter: length of the sub-pixel outline. heywood: perimeter over the circumference of the circle of
+    the outline's area, at least 1. The outline goes around the largest connected piece of the mask, holes and all.
     """
 
     x_px: float
@@ -119,7 +119,7 @@ def _lengths(
 
 
 def _moments(mask: Mask) -> tuple[float, float, FloatArray]:
-    """Centre of mass and second central moments of the pixels, each pixel a unit square."""
+    """Centre of mass and second central moments of the pixels' centres, at least those of one pixel."""
     pixels = decode(mask).astype(np.float64)
     x, y = np.arange(mask.width_px, dtype=float), np.arange(mask.height_px, dtype=float)
     columns, rows = pixels.sum(axis=0), pixels.sum(axis=1)
@@ -127,7 +127,8 @@ def _moments(mask: Mask) -> tuple[float, float, FloatArray]:
     centre_x, centre_y = columns @ x / n, rows @ y / n
     x, y = x - centre_x, y - centre_y
     xx, yy, xy = columns @ x**2 / n, rows @ y**2 / n, y @ pixels @ x / n
-    covariance = np.array(((xx + _PIXEL_VARIANCE, xy), (xy, yy + _PIXEL_VARIANCE)))
+    variances, axes = np.linalg.eigh(np.array(((xx, xy), (xy, yy))))
+    covariance = axes * np.maximum(variances, _PIXEL_VARIANCE) @ axes.T
     return mask.x_px + float(centre_x), mask.y_px + float(centre_y), covariance
 
 
