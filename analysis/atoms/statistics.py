@@ -13,15 +13,18 @@ from emserve.results import AtomsStatistics, Lattice, LatticeVector
 
 Floats = npt.NDArray[np.float64]
 
+_SHELL = 1.25  # the second shell begins at 1.41 in a square lattice
+
 
 def describe(
     xy_px: npt.NDArray[np.floating], shape: tuple[int, int], pixel_size_nm: tuple[float, float] | None
 ) -> AtomsStatistics:
     """Statistics of the columns of one picture.
 
-    Distances in pm, and the lattice, are those of the specimen: with non-square pixels x and y are scaled each by its
-    own pixel size before anything is measured. Distances in px are taken in the picture as it is stored. Without a
-    pixel size, pixels are taken for square and what has a unit is None.
+    Nearest-neighbour distances are the lengths of all bonds of the first shell (`first_shell`). Distances in pm, and
+    the lattice, are those of the specimen: with non-square pixels x and y are scaled each by its own pixel size before
+    anything is measured. Distances in px are taken in the picture as it is stored. Without a pixel size, pixels are
+    taken for square and what has a unit is None.
 
     Parameters
     ----------
@@ -30,8 +33,8 @@ def describe(
     pixel_size_nm: of x and y, or None.
     """
     xy = np.asarray(xy_px, np.float64).reshape(-1, 2)
-    near_px = _nearest(xy)
-    near_pm = near_px * np.nan if pixel_size_nm is None else _nearest(xy * pixel_size_nm) * 1000
+    near_px = first_shell(xy)
+    near_pm = np.empty(0) if pixel_size_nm is None else first_shell(xy * pixel_size_nm) * 1000
     density = None
     if pixel_size_nm is not None:
         density = len(xy) / (shape[0] * shape[1] * pixel_size_nm[0] * pixel_size_nm[1])
@@ -48,13 +51,24 @@ def describe(
     )
 
 
-def _nearest(xy: Floats) -> Floats:
-    """Distance of each point to the next; none for fewer than two points."""
-    return cKDTree(xy).query(xy, k=2)[0][:, 1] if len(xy) > 1 else np.empty(0)
+def first_shell(xy: npt.NDArray[np.floating]) -> Floats:
+    """Lengths of the bonds between nearest neighbours, each bond once.
+
+    Bonds are the pairs closer than 1.25 times the median distance to the one nearest column: all neighbours of the
+    first shell (four in a square lattice, three in a honeycomb, one in a dumbbell). The distance to the one nearest
+    column alone would come out too small: it is the smallest of several that noise and shear make unequal.
+    """
+    xy = np.asarray(xy, np.float64).reshape(-1, 2)
+    if len(xy) < 2:
+        return np.empty(0)
+    tree = cKDTree(xy)
+    reach = _SHELL * float(np.median(tree.query(xy, k=2)[0][:, 1]))
+    pairs = tree.query_pairs(reach, output_type="ndarray")
+    return np.hypot(*(xy[pairs[:, 0]] - xy[pairs[:, 1]]).T)
 
 
 def _number(values: Floats, of: Callable[[Floats], np.floating]) -> float | None:
-    return float(of(values)) if len(values) and np.isfinite(values).all() else None
+    return float(of(values)) if len(values) else None
 
 
 def _lattice(xy: Floats, pixel_size_nm: tuple[float, float] | None) -> Lattice | None:

@@ -137,7 +137,9 @@ class AtomsStatistics(Part):
 
     count: int
     density_per_nm2: float | None = Field(description="count over the field of view")
-    nearest_neighbour_mean_px: float | None
+    nearest_neighbour_mean_px: float | None = Field(
+        description="over all bonds of the first shell: pairs closer than 1.25 times the median nearest"
+    )
     nearest_neighbour_median_px: float | None
     nearest_neighbour_std_px: float | None
     nearest_neighbour_mean_pm: float | None

@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 from analysis.atoms.lattice import find_vectors
 from analysis.atoms.sites import fit_sites
-from analysis.atoms.statistics import describe
+from analysis.atoms.statistics import describe, first_shell
 from tests.analysis.atoms.synthetic_columns import lattice
 
 # cell vectors in pm, basis, and the two shortest translations of the positions in pm
@@ -165,3 +165,20 @@ def test_statistics_of_few_columns(count):
     assert found.density_per_nm2 is None
     assert found.nearest_neighbour_median_pm is None
     assert (found.nearest_neighbour_median_px is None) == (count < 2)
+
+
+@pytest.mark.parametrize(("name", "bonds", "length_pm"), [("srtio3_100", 4, 276.1), ("ws2_0001", 3, 182.0)])
+def test_nearest_neighbours_are_the_whole_first_shell(name, bonds, length_pm):
+    """Each bond once, and its length without the bias that the smallest of several noisy distances has."""
+    xy = crystal(name, 9.0)
+    noisy = xy + np.random.default_rng(0).normal(0, 0.7, xy.shape)
+    found = describe(noisy, (500, 500), (0.014, 0.014))
+    assert found.nearest_neighbour_median_pm == pytest.approx(length_pm, rel=0.01)
+    assert np.median(nearest(noisy)) * 14 < 0.97 * length_pm
+    inner = ((xy > 40) & (xy < 460)).all(axis=1).sum()
+    assert inner * bonds / 2 < len(first_shell(xy)) < len(xy) * bonds / 2
+
+
+def test_a_dumbbell_is_one_bond():
+    found = describe(crystal("si_110", 9.0), (500, 500), (0.014, 0.014))
+    assert found.nearest_neighbour_median_pm == pytest.approx(543.1 / 4, rel=1e-3)
