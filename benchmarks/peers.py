@@ -16,7 +16,7 @@ from scipy import ndimage
 from skimage.feature import blob_log, peak_local_max
 
 from benchmarks.pictures import Picture
-from training.atoms.networks.cubic import CubicNetwork, load_published
+from training.atoms.networks.cubic import Cubic, load_published
 
 PUBLISHED = "published cubic network, eager PyTorch"
 
@@ -45,7 +45,7 @@ def peers(weights: Path | None) -> list[Peer]:
     return found
 
 
-def column_map(network: CubicNetwork, pixels: np.ndarray) -> np.ndarray:
+def column_map(network: Cubic, pixels: np.ndarray) -> np.ndarray:
     """Probability map of the published network, its input scaled by minimum and maximum as its authors do."""
     low, high = float(pixels.min()), float(pixels.max())
     scaled = (pixels - low) / (high - low)

@@ -92,8 +92,8 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: IO[bytes])
             if client.ready():
                 break
             if process.poll() is not None or waited > START_LIMIT_S:
-                log.seek(0)  # type: ignore[attr-defined]
-                tail = log.read().decode(errors="replace")[-3000:]  # type: ignore[attr-defined]
+                log.seek(0)
+                tail = log.read().decode(errors="replace")[-3000:]
                 raise Unavailable(
                     f"The service did not start:\n{tail}", remedy="Try `make serve` to see all of its log."
                 )
