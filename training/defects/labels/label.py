@@ -121,17 +121,24 @@ class LabelledPicture:
         if strangers:
             raise LabelError(f"{self.image} has labels of {sorted(strangers)}, but only {sorted(self.labelled)} count")
 
-    def table(self) -> DefectTable:
+    def table(self, *, shapes: bool = True) -> DefectTable:
         """The labels as columns for statistics and metrics.
 
         The size of an ellipse is that of its own axes; that of a polygon or a mask is measured on its pixels; that of
         a box is not known. Labels that lie outside the picture are left out.
+
+        Parameters
+        ----------
+        shapes: False leaves sizes and shapes unknown (NaN), which is faster where only finding is judged.
         """
         drawn = [(label, label.pixels(self.height_px, self.width_px)) for label in self.labels]
         drawn = [(label, mask) for label, mask in drawn if mask.area_px]
-        px = [_size_and_shape(label, mask, (1.0, 1.0)) for label, mask in drawn]
         scale = self.pixel_size_nm
-        nm = None if scale is None else [_size_and_shape(label, mask, scale) for label, mask in drawn]
+        unknown = [(float("nan"), float("nan"))] * len(drawn)
+        px = [_size_and_shape(label, mask, (1.0, 1.0)) for label, mask in drawn] if shapes else unknown
+        nm = None
+        if scale is not None:
+            nm = [_size_and_shape(label, mask, scale) for label, mask in drawn] if shapes else unknown
         return DefectTable(
             class_names=np.array([label.class_name for label, _ in drawn], np.str_),
             boxes=np.array([label.box for label, _ in drawn], float).reshape(-1, 4),
