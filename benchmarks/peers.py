@@ -72,9 +72,9 @@ def centres(column_map: np.ndarray) -> np.ndarray:
 
 
 def local_maxima(pixels: np.ndarray, distance_px: float) -> np.ndarray:
-    """Maxima of the smoothed picture that are above its mean."""
-    smooth = ndimage.gaussian_filter(pixels, distance_px / 8)
-    found = peak_local_max(smooth, min_distance=max(1, round(distance_px / 2.5)), threshold_abs=float(smooth.mean()))
+    """Maxima of the smoothed picture that are above the mean of their surroundings."""
+    band = ndimage.gaussian_filter(pixels, distance_px / 8) - ndimage.gaussian_filter(pixels, distance_px)
+    found = peak_local_max(band, min_distance=max(1, round(distance_px / 2.5)), threshold_abs=0.0)
     return found[:, ::-1].astype(float)
 
 
