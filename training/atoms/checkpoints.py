@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,7 @@ class Checkpoint:
         target = folder / FILE_NAME
         temporary = target.with_suffix(".partial")
         torch.save(vars(self), temporary)
-        os.replace(temporary, target)
+        temporary.replace(target)
 
     @classmethod
     def read(cls, folder: Path) -> Checkpoint:

@@ -80,7 +80,7 @@ def augment(
     if random.random() < 0.5:
         gain = random.uniform(0.4, 1.1)
         picture = picture * np.float32(gain) + np.float32(random.uniform(0, max(0.0, 1 - gain)))
-    turns, mirrored = random.integers(4), random.random() < 0.5
+    turns, mirrored = int(random.integers(4)), random.random() < 0.5
     picture, target = np.rot90(picture, turns), np.rot90(target, turns)
     if mirrored:
         picture, target = picture[:, ::-1], target[:, ::-1]

@@ -13,11 +13,12 @@ import numpy.typing as npt
 from analysis.atoms.metrics import score
 from analysis.atoms.pipeline import analyse
 from analysis.atoms.preprocess import InputSpec
+from analysis.atoms.sites import Sites, fit_sites
 from analysis.micrograph import Micrograph, read_file
 from analysis.network import Network
 from emserve.results import AtomsResult
-from training.atoms.lattice_sites import SiteReport, compare_with_sites
 from training.atoms.synthetic import SyntheticMicrograph, draw_parameters, render
+from training.atoms.synthetic.parameters import Quality
 
 FIRST_SEED = 100_000
 """Of the evaluation's pictures: below every training seed, apart from those of the validation while training."""
@@ -28,28 +29,22 @@ Points = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class RealPicture:
-    """A real micrograph whose lattice is known.
-
-    pixel_size_nm: None where the file says it. nearest_pm: the distance of nearest columns: a quarter of it is the
-    tolerance of the lattice fit.
-    """
+    """A real micrograph of a perfect crystal; pixel_size_nm is None where the file says it or nobody knows it."""
 
     file: str
     title: str
     pixel_size_nm: float | None
-    nearest_pm: float
 
 
 REAL_PICTURES = (
-    RealPicture("strontium_titanate.ser", "SrTiO3 [100]", None, 276.1),
-    RealPicture("silicon_110.png", "Si [110]", 0.0098, 135.8),
-    RealPicture("dyscandate.png", "DyScO3", None, 276.1),
+    RealPicture("strontium_titanate.ser", "SrTiO3 [100]", None),
+    RealPicture("silicon_110.png", "Si [110]", 0.0098),
+    RealPicture("dyscandate.png", "DyScO3", None),
 )
 
 
 def micrograph_of(synthetic: SyntheticMicrograph) -> Micrograph:
     """A simulated picture as if it had been read from a file that says its pixel size."""
-    height, width = synthetic.pixels.shape
     return Micrograph(
         pixels=synthetic.pixels,
         pixel_size_x_nm=synthetic.pixel_size_nm,
@@ -68,7 +63,7 @@ def columns_of(result: AtomsResult) -> Points:
 
 
 def held_out(
-    lattice: str, *, pictures: int, quality: str = "usual", size_px: int = SIZE_PX
+    lattice: str, *, pictures: int, quality: Quality = "usual", size_px: int = SIZE_PX
 ) -> Iterator[SyntheticMicrograph]:
     """Simulated pictures of one lattice with seeds that no training used."""
     for number in range(pictures):
@@ -83,7 +78,7 @@ def evaluate_simulated(
     lattices: Sequence[str],
     *,
     pictures: int,
-    quality: str = "usual",
+    quality: Quality = "usual",
     **options: Any,
 ) -> dict[str, dict[str, float]]:
     """ID-recall, ID-precision and Δd (pm) of every lattice and, as `all`, of all columns together.
@@ -119,12 +114,12 @@ def _figures(sums: npt.NDArray[np.float64], pictures: int) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class RealReport:
-    """A real micrograph, the pipeline's answer, and how it compares with the lattice."""
+    """A real micrograph, the pipeline's answer, and the sites of the lattice fitted to its columns."""
 
     picture: RealPicture
     micrograph: Micrograph
     result: AtomsResult
-    sites: SiteReport | None
+    sites: Sites | None
 
     def figures(self) -> dict[str, Any]:
         """Numbers for the evaluation's JSON."""
@@ -137,11 +132,10 @@ class RealReport:
         }
         if self.sites is not None:
             out |= {
-                "sites": self.sites.n_sites,
-                "sublattices": self.sites.sublattices,
+                "sites": len(self.sites.xy),
+                "columns_a_cell": len(self.sites.basis),
                 "sites_found": self.sites.found,
-                "columns_off_the_lattice": self.sites.off,
-                "rms_px": self.sites.rms_px,
+                "columns_off_the_lattice": self.sites.off_lattice,
             }
         return out
 
@@ -155,20 +149,8 @@ def evaluate_real(network: Network, spec: InputSpec, folder: Path, **options: An
             continue
         micrograph = read_file(path, pixel_size_nm=picture.pixel_size_nm)
         result = analyse(micrograph, network, spec, request_id="evaluation", **options)
-        reports.append(RealReport(picture, micrograph, result, _sites(micrograph, result, picture)))
+        # A column whose centre is at the very border is half a column: sites there are not asked for.
+        margin = (result.statistics.nearest_neighbour_median_px or 0.0) / 2
+        sites = fit_sites(columns_of(result), shape=micrograph.pixels.shape, margin_px=margin)
+        reports.append(RealReport(picture, micrograph, result, sites))
     return reports
-
-
-def _sites(micrograph: Micrograph, result: AtomsResult, picture: RealPicture) -> SiteReport | None:
-    lattice, statistics = result.statistics.lattice, result.statistics
-    if lattice is None or not statistics.nearest_neighbour_median_px:
-        return None
-    nearest = statistics.nearest_neighbour_median_px
-    vectors = np.array([(lattice.a.x_px, lattice.a.y_px), (lattice.b.x_px, lattice.b.y_px)])
-    height, width = micrograph.pixels.shape
-    try:
-        return compare_with_sites(
-            columns_of(result), vectors, (height, width), tolerance_px=nearest / 4, margin_px=nearest / 2
-        )
-    except ValueError:
-        return None

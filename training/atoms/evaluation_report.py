@@ -9,7 +9,10 @@ from typing import Any
 
 from analysis.atoms.preprocess import InputSpec
 from analysis.network import Network
-from model_store.store import Store
+from emserve.results import ModelInfo
+from model_store import runtimes
+from model_store.manifest import Manifest
+from model_store.store import Model, Store, verify
 from training.atoms.checkpoints import FILE_NAME as CHECKPOINT
 from training.atoms.evaluation import columns_of, evaluate_real, evaluate_simulated
 from training.atoms.overlays import draw_columns
@@ -41,8 +44,8 @@ def evaluate(options: argparse.Namespace) -> int:
             real.micrograph.pixels,
             columns_of(real.result),
             out / f"{options.name}_{Path(real.picture.file).stem}.png",
-            missed=real.sites.missed if real.sites else None,
-            stray=real.sites.stray if real.sites else None,
+            missed=real.sites.xy[~real.sites.occupied] if real.sites else None,
+            stray=columns_of(real.result)[~real.sites.on_site] if real.sites else None,
         )
     (out / f"{options.name}.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return 0
@@ -53,5 +56,28 @@ def open_model(options: argparse.Namespace) -> tuple[Network, InputSpec]:
     if (Path(options.model) / CHECKPOINT).exists():
         trained = TrainedNetwork.from_run(Path(options.model))
         return trained, input_spec(trained.network)
-    model = Store(options.store).open(options.model, runtime=options.runtime, precision=options.precision)
-    return model, InputSpec.model_validate(model.manifest.input)
+    store = Store(options.store)
+    entry = store.manifest(options.model)
+    if options.precision and options.precision not in entry.precisions:
+        return _unlisted(store, entry, options), InputSpec.model_validate(entry.input)
+    model = store.open(options.model, runtime=options.runtime, precision=options.precision)
+    return model, InputSpec.model_validate(entry.input)
+
+
+def _unlisted(store: Store, entry: Manifest, options: argparse.Namespace) -> Model:
+    """A model in a precision that its manifest does not allow yet: the evaluation is what earns it its place there."""
+    name = options.runtime or "openvino"
+    runtime = runtimes.find(name)
+    weights = entry.files[runtime.FORMAT or "onnx"]
+    folder = store.folder(entry.name)
+    verify(folder, weights)
+    session = runtime.open_session(folder / weights.path, entry.tensors, options.precision, runtimes.processors())
+    info = ModelInfo(
+        name=entry.name,
+        family=entry.family,
+        version=entry.version,
+        sha256=weights.sha256,
+        runtime=name,
+        precision=options.precision,
+    )
+    return Model(entry, info, folder, session)

@@ -133,8 +133,8 @@ class Training:
                 if due:
                     row |= vars(held_out.validate(self.averaged.network))
                     bar.write(
-                        f"step {self.step}, {self.minutes:.1f} min: loss {row['loss']:.4f}, recall {row['recall']:.4f}, "
-                        f"precision {row['precision']:.4f}, Δd {row['rms_pm']:.1f} pm"
+                        f"step {self.step}, {self.minutes:.1f} min: loss {row['loss']:.4f}, "
+                        f"recall {row['recall']:.4f}, precision {row['precision']:.4f}, Δd {row['rms_pm']:.1f} pm"
                     )
                     self.save(finished=self.progress >= 1)
                     saved = self.minutes

@@ -13,8 +13,9 @@ PEAK_WEIGHT = 4.0
 def map_loss(logits: Tensor, target: Tensor) -> Tensor:
     """Weighted cross entropy plus soft Dice, averaged over the batch.
 
-    The cross entropy against the Gaussian peaks is smallest where the map equals them, so that a peak's place is learned
-    to a fraction of a pixel. Dice (Milletari et al., V-Net, 3DV 2016) is blind to how much of a picture is background.
+    The cross entropy against the Gaussian peaks is smallest where the map equals them, so that a peak's place is
+    learned to a fraction of a pixel. Dice (Milletari et al., V-Net, 3DV 2016) is blind to how much of a picture is
+    background.
 
     Args:
         logits: (N, 1, H, W), before the sigmoid. target: (N, 1, H, W) in 0..1.

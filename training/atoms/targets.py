@@ -8,11 +8,12 @@ from scipy.spatial import cKDTree
 
 SIGMA_PX = 1.5
 """The peak's standard deviation. One size for every lattice and zoom: the map then has one scale, and what reads it
-(Otsu's threshold, the Laplacian of Gaussian) needs no knowledge of the lattice. Above one half it is 3.5 px wide, so that
-the columns of a dumbbell 6 to 9 px apart stay separate, and broad enough to give a centroid of sub-pixel precision."""
+(Otsu's threshold, the Laplacian of Gaussian) needs no knowledge of the lattice. Above one half it is 3.5 px wide, so
+that the columns of a dumbbell 6 to 9 px apart stay separate, and broad enough for a centroid of sub-pixel precision."""
 
 SIGMA_OF_SPACING = 0.22
-"""Columns closer than 6.8 px get a smaller peak, this fraction of their spacing: the map between two falls below 0.2."""
+"""Columns closer than 6.8 px get a smaller peak, this fraction of their spacing: between two the map falls below
+0.1."""
 
 
 def probability_map(

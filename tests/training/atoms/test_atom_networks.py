@@ -124,7 +124,9 @@ def test_the_published_cubic_network_gives_its_published_maps(shared_data, pictu
 
 
 def test_a_foreign_tensor_in_the_published_file_is_refused(shared_data, tmp_path) -> None:
-    tensors = torch.load(shared_data / "atom_columns" / "published_cubic_network.pt", map_location="cpu", weights_only=True)
+    tensors = torch.load(
+        shared_data / "atom_columns" / "published_cubic_network.pt", map_location="cpu", weights_only=True
+    )
     tensors["c5.weight"] = torch.zeros(1)
     torch.save(tensors, tmp_path / "changed.pt")
     with pytest.raises(RuntimeError, match=r"c5\.weight"):

@@ -1,0 +1,31 @@
+"""`python -m export …`: a trained network → a folder of the store, with a parity report."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from export import atoms, readme
+from export.defects import commands as defects
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line: one command a family, and the README's table."""
+    top = argparse.ArgumentParser(prog="python -m export", description=__doc__)
+    families = top.add_subparsers(required=True, metavar="COMMAND")
+    atoms.add_arguments(families.add_parser("atoms", help="a network for atom columns"))
+    defects.add_arguments(families.add_parser("defects", help="a Mask R-CNN for irradiation defects"))
+    table = families.add_parser("readme", help="the table of models in the README, from the manifests")
+    table.set_defaults(run=readme.run)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; the exit code."""
+    options = parser().parse_args(arguments)
+    return int(options.run(options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+"""`python -m export atoms RUN --name NAME`: a training run → a folder of the store."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from export.evidence import Equality, compare_evaluations
+from export.folder import Evidence, ParityError, export_network
+from model_store.manifest import Training
+from model_store.store import MODELS
+from training.atoms.checkpoints import Checkpoint, trained_network
+from training.atoms.settings import Settings
+
+EVALUATION, BF16_EVALUATION = "evaluation.json", "evaluation_bf16.json"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `python -m export atoms`."""
+    parser.description = (
+        "Export a training run. evaluation.json and evaluation_bf16.json of the run's folder become its scores, and "
+        "decide whether bf16 is allowed; the leave-one-lattice-out runs are looked for beside it."
+    )
+    parser.add_argument("run_folder", type=Path, metavar="RUN", help="folder of the training run")
+    parser.add_argument("--name", required=True, help="of the model and of its folder")
+    parser.add_argument("--version", default="1.0.0")
+    parser.add_argument("--store", type=Path, default=MODELS, help="folder of models (default: the one that ships)")
+    parser.add_argument("--default", action="store_true", help="make it the default model of its family")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Exports, prints what was written."""
+    folder: Path = options.run_folder
+    try:
+        network = trained_network(folder)
+        evidence = collect_evidence(folder)
+        manifest = export_network(
+            network, evidence, options.store / options.name, version=options.version, default=options.default
+        )
+    except (FileNotFoundError, ParityError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    size = manifest.files["onnx"].bytes
+    print(f"{options.store / options.name}: {manifest.parameters} parameters, {size} bytes of ONNX")
+    print(f"precisions: {', '.join(manifest.precisions)}")
+    if evidence.bf16 is not None and not evidence.bf16.holds:
+        print(f"bf16 is not allowed: {evidence.bf16.share_of} {evidence.bf16.share:.4f}, ", end="")
+        print(f"{evidence.bf16.distance_of} {evidence.bf16.distance_pm:.2f} pm apart")
+    return 0
+
+
+def collect_evidence(folder: Path) -> Evidence:
+    """Everything that a training run's folder, and those beside it, know about the network."""
+    evaluation = _read(folder / EVALUATION)
+    bf16 = _read(folder / BF16_EVALUATION)
+    equality: Equality | None = None
+    if evaluation and bf16:
+        equality = compare_evaluations(evaluation, bf16)
+    return Evidence(training=training_record(folder), scores=scores(folder, evaluation), bf16=equality)
+
+
+def training_record(folder: Path) -> Training:
+    """How the run was made, as a command that makes it again."""
+    settings, checkpoint = Settings.read(folder), Checkpoint.read(folder)
+    command = f"python -m training atoms --out {folder.as_posix()} --network {settings.network}"
+    command += f" --steps {settings.steps or checkpoint.step} --seed {settings.seed}"
+    if settings.left_out:
+        command += f" --leave-out {' '.join(settings.left_out)}"
+    return Training(
+        command=command,
+        seed=settings.seed,
+        minutes=round(checkpoint.minutes, 1),
+        device=f"CPU, {torch.get_num_threads()} threads" if not torch.cuda.is_available() else "GPU",
+        data=f"{checkpoint.step * settings.batch // settings.reuse} simulated micrographs of {settings.size_px}² px, "
+        f"lattices {', '.join(settings.lattices)}, made as it went",
+        steps=checkpoint.step,
+        batch=settings.batch,
+        finished=checkpoint.finished,
+        last_loss=round(checkpoint.log[-1]["loss"], 4) if checkpoint.log else None,
+    )
+
+
+def scores(folder: Path, evaluation: dict[str, Any] | None) -> dict[str, Any]:
+    """The scores of the manifest: held-out simulated lattices, leave-one-out, real micrographs."""
+    out: dict[str, Any] = {}
+    if evaluation:
+        usual = evaluation["simulated"]["usual"]
+        out["held_out"] = _rounded(usual["all"])
+        out["held_out_by_lattice"] = {name: _rounded(row) for name, row in usual.items() if name != "all"}
+        if wide := evaluation["simulated"].get("wide"):
+            out["held_out_wide"] = _rounded(wide["all"])
+        out["real"] = {file: _rounded(row) for file, row in evaluation["real"].items()}
+    leave_one_out = {}
+    for path in sorted(folder.parent.glob(f"*/{EVALUATION}")):
+        settings = Settings.read(path.parent)
+        if len(settings.left_out) == 1 and settings.network == Settings.read(folder).network:
+            report = _read(path) or {}
+            leave_one_out[settings.left_out[0]] = _rounded(report["simulated"]["usual"][settings.left_out[0]]) | {
+                "steps": Checkpoint.read(path.parent).step
+            }
+    if leave_one_out:
+        out["leave_one_out"] = leave_one_out
+    return out
+
+
+def _rounded(row: dict[str, Any]) -> dict[str, Any]:
+    digits = {"rms_pm": 2, "nearest_neighbour_median_px": 2}
+    return {
+        key: round(value, digits.get(key, 4)) if isinstance(value, float) else value
+        for key, value in row.items()
+        if key != "warnings"
+    }
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
