@@ -58,6 +58,7 @@ def create(settings: Settings, models: Models, pool: Pool) -> FastAPI:
                 result = atoms.answer(
                     data, form, models, max_pixels=settings.max_pixels, request_id=identity, gone=gone
                 )
+                metrics.count(result, len(result.columns))
                 return result.model_dump_json()
 
             return Response(await place.run(request, work), media_type=JSON)

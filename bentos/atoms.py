@@ -12,7 +12,6 @@ from pydantic import ValidationError
 from analysis.atoms.pipeline import analyse
 from analysis.atoms.preprocess import InputSpec
 from analysis.micrograph import read
-from bentos import metrics
 from bentos.models import Models
 from bentos.parameters import AtomsForm
 from emserve.exceptions import StoreError
@@ -78,9 +77,7 @@ def answer(
         refine=form.refine,
         request_id=request_id,
     )
-    result = result.model_copy(update={"timings_ms": result.timings_ms.model_copy(update={"read": read_ms})})
-    metrics.count(result, len(result.columns))
-    return result
+    return result.model_copy(update={"timings_ms": result.timings_ms.model_copy(update={"read": read_ms})})
 
 
 def warm_up(models: Models, *, max_pixels: int) -> None:

@@ -46,7 +46,8 @@ class Place:
             return answer.result()
         finally:
             hang_up.cancel()
-            answer.cancel()  # drops work that still waits; has no effect on work that runs or is done
+            self.work.cancel()  # drops work that still waits; has no effect on work that runs or is done
+            answer.cancel()
 
     def _begun(self, work: Callable[[Event], T]) -> T:
         metrics.QUEUE_WAITING.dec()
