@@ -17,6 +17,9 @@ def parser() -> argparse.ArgumentParser:
     evaluate = verbs.add_parser("evaluate", help="measure a model on simulated and real micrographs")
     families = evaluate.add_subparsers(required=True, metavar="FAMILY")
     atoms.add_evaluation(families.add_parser("atoms", help="atom columns"))
+    generate = verbs.add_parser("generate", help="write simulated micrographs with their truth")
+    generated = generate.add_subparsers(required=True, metavar="FAMILY")
+    atoms.add_generation(generated.add_parser("atoms", help="HAADF micrographs of five lattices"))
     return top
 
 

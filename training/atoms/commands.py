@@ -13,6 +13,7 @@ from training.atoms.loop import train
 from training.atoms.networks import DEFAULT, NETWORKS
 from training.atoms.settings import Settings
 from training.atoms.synthetic import LATTICES
+from training.atoms.synthetic import command as generation
 
 DEFAULT_MINUTES = 40.0
 
@@ -59,6 +60,12 @@ def run_training(options: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return 2
     return 0
+
+
+def add_generation(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `python -m training generate atoms`."""
+    generation.add_arguments(parser)
+    parser.set_defaults(run=generation.run)
 
 
 def add_evaluation(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from analysis.atoms.metrics import score
+from analysis.atoms.metrics import TOLERANCE_PM, Score, match, score
 from analysis.atoms.pipeline import analyse
 from analysis.atoms.preprocess import InputSpec
 from analysis.atoms.sites import Sites, fit_sites
@@ -72,6 +72,16 @@ def held_out(
         )
 
 
+def score_of(found: Points, synthetic: SyntheticMicrograph) -> Score:
+    """Found columns (n, 2) against the truth; those that are at an unjudged column count neither way."""
+    truth = np.column_stack((synthetic.x_px, synthetic.y_px))
+    pixel_size_pm = 1000 * synthetic.pixel_size_nm
+    pairs = match(found, np.concatenate((truth, synthetic.unjudged)), TOLERANCE_PM / pixel_size_pm)
+    judged = np.ones(len(found), bool)
+    judged[pairs[pairs[:, 1] >= len(truth), 0]] = False
+    return score(found[judged], truth, pixel_size_pm=pixel_size_pm)
+
+
 def evaluate_simulated(
     network: Network,
     spec: InputSpec,
@@ -91,8 +101,7 @@ def evaluate_simulated(
         sums = np.zeros(4)
         for synthetic in held_out(lattice, pictures=pictures, quality=quality):
             result = analyse(micrograph_of(synthetic), network, spec, request_id="evaluation", **options)
-            truth = np.column_stack((synthetic.x_px, synthetic.y_px))
-            one = score(columns_of(result), truth, pixel_size_pm=1000 * synthetic.pixel_size_nm)
+            one = score_of(columns_of(result), synthetic)
             squares = one.matched * one.rms_pm**2 if one.matched else 0.0
             sums += (one.matched, one.n_true, one.n_predicted, squares)
         out[lattice] = _figures(sums, pictures)

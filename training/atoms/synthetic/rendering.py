@@ -21,12 +21,15 @@ class SyntheticMicrograph:
     """A simulated micrograph and its truth.
 
     `pixels` is (height, width) float32 grey values; `x_px`, `y_px` (n,) float64 are the true positions of the labelled
-    columns in it, without the jitter of single scan lines; `pixel_size_nm` is what a file's header would say.
+    columns in it, without the jitter of single scan lines; `unjudged` is (m, 2), the columns whose finding or missing
+    says nothing about a network: too weak to be labelled, or just outside the frame. `pixel_size_nm` is what a file's
+    header would say.
     """
 
     pixels: np.ndarray
     x_px: np.ndarray
     y_px: np.ndarray
+    unjudged: np.ndarray
     pixel_size_nm: float
     parameters: Parameters
 
@@ -41,6 +44,12 @@ def expected_intensity(parameters: Parameters) -> tuple[np.ndarray, np.ndarray]:
 
     Line jitter is in it (it moves the beam); counting, detector and grey values are not.
     """
+    picture, labelled, _ = _expected(parameters)
+    return picture, labelled
+
+
+def _expected(parameters: Parameters) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Noise-free intensity, labelled columns and unjudged ones."""
     frame = parameters.frame
     jitter_x, jitter_y = line_jitter(parameters.jitter, frame.height, _rng(parameters, 1))
     rows = np.arange(frame.height, dtype=np.float64)
@@ -48,18 +57,19 @@ def expected_intensity(parameters: Parameters) -> tuple[np.ndarray, np.ndarray]:
     u = u + jitter_x[:, None]
     v = np.broadcast_to(v + jitter_y[:, None], u.shape)
     total = background(frame, parameters.background, _rng(parameters, 2))
-    truth = [np.zeros((0, 2))]
+    labelled, unjudged = [np.zeros((0, 2))], [np.zeros((0, 2))]
     for index, crystal in enumerate(parameters.crystals):
-        picture, points = render_crystal(frame, crystal, parameters.source, u, v, _rng(parameters, 16 + index))
+        picture, kept, others = render_crystal(frame, crystal, parameters.source, u, v, _rng(parameters, 16 + index))
         total += picture
-        truth.append(points)
-    return total, np.concatenate(truth)
+        labelled.append(kept)
+        unjudged.append(others)
+    return total, np.concatenate(labelled), np.concatenate(unjudged)
 
 
 def render(parameters: Parameters) -> SyntheticMicrograph:
     """The micrograph of the parameters; the same parameters give the same picture bit for bit."""
-    expected, truth = expected_intensity(parameters)
+    expected, truth, unjudged = _expected(parameters)
     pixels = record(expected, parameters.detector, _rng(parameters, 3))
     return SyntheticMicrograph(
-        pixels, truth[:, 0].copy(), truth[:, 1].copy(), parameters.frame.pixel_size_nm, parameters
+        pixels, truth[:, 0].copy(), truth[:, 1].copy(), unjudged, parameters.frame.pixel_size_nm, parameters
     )

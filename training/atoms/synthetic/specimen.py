@@ -18,6 +18,8 @@ from training.atoms.synthetic.unit_cell import UnitCell, interpolate, nearest_co
 
 #: A column thinner than this share of the crystal's thickness (or, by a vacancy, this much weaker) is not labelled.
 VISIBLE = 0.3
+#: Between this share and `VISIBLE` nobody can say whether there is a column: neither finding nor missing it is wrong.
+FAINT = 0.03
 
 
 def depth_px(regions: tuple[Region, ...], x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -46,8 +48,9 @@ def _covariance(source: Source, rotation_deg: float) -> np.ndarray:
 
 def render_crystal(
     frame: Frame, crystal: Crystal, source: Source, u: np.ndarray, v: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """One crystal: intensity (height, width) relative to its brightest columns, and its labelled columns (n, 2) in px.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """One crystal: intensity (height, width) relative to its brightest columns, its labelled columns (n, 2) in px, and
+    those (m, 2) that are not to be judged.
 
     `u` (height, width) and `v` likewise are the scan coordinates of every pixel, jitter included. Edges run between
     columns: a column is there as a whole, or not at all.
@@ -67,7 +70,8 @@ def render_crystal(
         inside = _whole_columns(frame, crystal, u, v, x, y)
         sigma = 0.3 / (10.0 * frame.pixel_size_nm)
         picture *= ndimage.gaussian_filter(inside.astype(np.float32), sigma, mode="nearest", truncate=3.0)
-    return picture, _truth(frame, crystal, cell, picture, rng)
+    labelled, unjudged = _truth(frame, crystal, cell, picture, rng)
+    return picture, labelled, unjudged
 
 
 def reference(cell: UnitCell, stack: np.ndarray, thickness_nm: float) -> float:
@@ -95,8 +99,12 @@ def _whole_columns(
     return depth_px(crystal.regions, u + shift[..., 0], v + shift[..., 1]) > crystal.margin_px
 
 
-def _truth(frame: Frame, crystal: Crystal, cell: UnitCell, picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Labelled columns of the crystal in the frame; takes the vacancies' share out of `picture`, in place."""
+def _truth(
+    frame: Frame, crystal: Crystal, cell: UnitCell, picture: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Labelled columns of the crystal in the frame, and unjudged ones: those that are too weak to be labelled but may be
+    seen, and those outside the frame that still shine into it. Takes the vacancies' share out of `picture`, in place.
+    """
     border = 4.0 / (10.0 * frame.pixel_size_nm)
     points = columns_in_frame(frame, crystal, cell.lattice, border_px=border)
     points = points[depth_px(crystal.regions, *scan_coordinates(frame, *points.T)) > crystal.margin_px]
@@ -108,9 +116,10 @@ def _truth(frame: Frame, crystal: Crystal, cell: UnitCell, picture: np.ndarray, 
         for (cx, cy), share in zip(points[chosen], remaining[chosen], strict=True):
             _weaken(picture, cx, cy, radius, share)
     relative = np.maximum(1.0 + waves_at(crystal.thickness_waves, *(points / [frame.width, frame.height]).T), 0.0)
-    kept = remaining * relative > VISIBLE
+    left = remaining * relative
     inside = (points >= 0).all(axis=1) & (points <= [frame.width - 1, frame.height - 1]).all(axis=1)
-    return points[kept & inside]
+    labelled = (left > VISIBLE) & inside
+    return points[labelled], points[~labelled & (left > FAINT)]
 
 
 def _weaken(picture: np.ndarray, x: float, y: float, radius: float, remaining: float) -> None:
