@@ -33,8 +33,8 @@ class DetectionParity(BaseModel):
     """How far the detections of one picture are from the reference's.
 
     expected, found: how many there are, boxes without an area left out (an untrained network answers some at the
-    frame; Detectron2 drops them when it pastes masks). matched: how many have a partner of their class in the same place. box_px,
-    score, mask_probability: largest differences over the matched ones. mask_iou: of all pasted masks together.
+    frame; Detectron2 drops them when it pastes masks). matched: how many have a partner of their class in the same
+    place. box_px, score, mask_probability: largest differences over those. mask_iou: of all pasted masks together.
     """
 
     runtime: str
@@ -141,7 +141,7 @@ def report(
     tensors: Tensors,
     images: Sequence[npt.NDArray[np.float32]],
     *,
-    threads: int = 2,
+    threads: int = 1,
 ) -> DetectionReport:
     """Runs every picture through PyTorch and through every runtime and precision that this machine has.
 

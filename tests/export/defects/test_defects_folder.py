@@ -1,0 +1,123 @@
+"""A user's own checkpoint of Detectron2 → a folder of the store that can be served."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from export.__main__ import main
+from export.defects.folder import ParityError, refuse_differences
+from export.defects.parity import DetectionParity, DetectionReport, compare
+from export.defects.samples import drawn_picture, grey_levels
+from model_store.store import Store
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store that the command makes of the reference checkpoint; the module is skipped without it."""
+    reference = Path(__file__).parents[4] / "shared" / "data" / "detectron2_reference"
+    if not reference.is_dir():
+        pytest.skip("the reference checkpoint (../shared/data/detectron2_reference) is not here")
+    store = tmp_path_factory.mktemp("store")
+    arguments = ["defects", "--detectron2", str(reference / "config.yaml"), str(reference / "model_final.pth")]
+    arguments += ["--name", "own_loops", "--store", str(store), "--classes", "loop_111,loop_100,black_dot"]
+    arguments += ["--licence", "CC-BY-4.0", "--author", "A. User", "--default"]
+    # Before the fixture that does this for a test.
+    torch.set_num_threads(1)
+    assert main(arguments) == 0
+    return store
+
+
+def test_the_folder_can_be_served(exported: Path) -> None:
+    store = Store(exported)
+    entry = store.manifest("own_loops", family="defects")
+    assert store.default("defects") == "own_loops"
+    assert entry.architecture == "Mask R-CNN (ResNet-50-FPN, 48 channels)"
+    assert (entry.licence, entry.authors) == ("CC-BY-4.0", ["A. User"])
+    assert entry.input["classes"] == ["loop_111", "loop_100", "black_dot"]
+    assert (entry.input["shortest_px"], entry.input["longest_px"]) == (0, 1333)
+    assert set(entry.precisions) == {"fp32"}
+    assert not list(exported.glob(".*"))
+    folder = exported / "own_loops"
+    with np.load(folder / entry.sample.input) as given, np.load(folder / entry.sample.expected) as stored:
+        inputs, expected = dict(given), dict(stored)
+    assert len(expected["scores"]) > 10
+    for runtime in ("onnx", "torchscript"):
+        found = store.open("own_loops", runtime=runtime, threads=1).run_named(inputs)
+        parity = compare(expected, found, inputs["image"].shape, runtime=runtime)
+        assert parity.matched >= 0.98 * parity.expected
+        assert parity.box_px <= entry.precisions["fp32"].tolerance["boxes"]
+        assert parity.mask_iou >= 0.999
+
+
+def test_the_report_and_the_card_say_what_was_compared(exported: Path) -> None:
+    folder = exported / "own_loops"
+    report = DetectionReport.model_validate_json((folder / "parity.json").read_text(encoding="utf-8"))
+    compared = {(entry.runtime, entry.precision) for entry in report.comparisons}
+    assert {("onnx", "fp32"), ("torchscript", "fp32")} <= compared
+    assert len({entry.shape for entry in report.comparisons}) == 4
+    card = (folder / "card.md").read_text(encoding="utf-8")
+    for text in ("loop_111, loop_100, black_dot", "Not measured here", "torchscript | fp32 | 257 × 511", "CC-BY-4.0"):
+        assert text in card
+    with Image.open(folder / "sample" / "micrograph.png") as picture:
+        assert np.array_equal(np.asarray(picture), drawn_picture())
+
+
+def test_a_network_that_is_not_understood_leaves_nothing(
+    reference_config: dict[str, object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = reference_config["MODEL"]
+    assert isinstance(model, dict)
+    model["ROI_HEADS"]["NAME"] = "CascadeROIHeads"
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(reference_config), encoding="utf-8")
+    torch.save({"model": {}}, tmp_path / "model_final.pth")
+    store = tmp_path / "store"
+    store.mkdir()
+    arguments = ["--detectron2", str(tmp_path / "config.yaml"), str(tmp_path / "model_final.pth")]
+    assert main(["defects", *arguments, "--name", "cascade", "--store", str(store)]) == 1
+    assert "Cascade R-CNN" in capsys.readouterr().err
+    assert list(store.iterdir()) == []
+
+
+@pytest.fixture
+def reference_config(shared_data: Path) -> dict[str, object]:
+    return yaml.safe_load((shared_data / "detectron2_reference" / "config.yaml").read_text(encoding="utf-8"))
+
+
+def entry_of(**changes: object) -> DetectionParity:
+    values: dict[str, object] = {
+        "runtime": "onnx", "precision": "fp32", "shape": (3, 8, 8), "expected": 100, "found": 100, "matched": 100,
+        "box_px": 1e-3, "score": 1e-5, "mask_probability": 1e-4, "mask_iou": 1.0,
+    }  # fmt: skip
+    return DetectionParity.model_validate({**values, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"matched": 97}, "97 of 100 detections"),
+        ({"found": 120}, "among 120"),
+        ({"box_px": 0.2}, "boxes by 0.2"),
+        ({"score": 0.01}, "scores by 0.01"),
+        ({"mask_probability": 0.1}, "masks by 0.1"),
+    ],
+)
+def test_an_export_that_answers_something_else_is_refused(changes: dict[str, object], named: str) -> None:
+    refuse_differences([entry_of()], Path("parity.json"))
+    with pytest.raises(ParityError, match=named):
+        refuse_differences([entry_of(), entry_of(**changes)], Path("parity.json"))
+
+
+def test_a_users_micrograph_becomes_grey_levels(tmp_path: Path) -> None:
+    eight_bit = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    Image.fromarray(eight_bit).save(tmp_path / "eight.png")
+    assert np.array_equal(grey_levels(tmp_path / "eight.png"), eight_bit)
+    np.save(tmp_path / "deep.npy", np.linspace(-3.0, 9000.0, 256, dtype=np.float32).reshape(16, 16))
+    stretched = grey_levels(tmp_path / "deep.npy")
+    assert (stretched.min(), stretched.max()) == (0, 255)
+    assert np.all(np.diff(stretched.ravel().astype(int)) >= 0)
