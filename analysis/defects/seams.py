@@ -14,6 +14,7 @@ from analysis.defects.instances import Detection
 from analysis.defects.masks import Mask, boxes_of, clipped, intersection_px, meeting_boxes, union
 
 AGREEMENT = 0.5  # IoU in the common part from which two finds are one defect
+_MARGIN = 3  # px from a tile's edge within which a mask counts as cut by it: a network's boxes are that exact
 COVERAGE = 0.8  # a cut piece of which so much lies on another tile's find is a part of that
 
 
@@ -36,12 +37,12 @@ class Tile:
         )
 
     def cuts(self, mask: Mask, height: int, width: int) -> bool:
-        """Whether a mask reaches an edge of the tile that is not one of the picture, so that it may go on there."""
+        """Whether a mask comes near an edge of the tile that is not one of the picture, so that it may go on there."""
         return (
-            (mask.x_px <= self.left and self.left > 0)
-            or (mask.y_px <= self.top and self.top > 0)
-            or (mask.right_px >= self.right and self.right < width)
-            or (mask.bottom_px >= self.bottom and self.bottom < height)
+            (mask.x_px < self.left + _MARGIN and self.left > 0)
+            or (mask.y_px < self.top + _MARGIN and self.top > 0)
+            or (mask.right_px > self.right - _MARGIN and self.right < width)
+            or (mask.bottom_px > self.bottom - _MARGIN and self.bottom < height)
         )
 
 
