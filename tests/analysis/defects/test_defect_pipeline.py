@@ -51,7 +51,7 @@ class ThresholdNetwork:
 
 def cell(instance: Instance) -> tuple[int, int]:
     """The cell of 80 px that an instance lies in."""
-    return (int(instance.shape.y_px + 20) // 80, int(instance.shape.x_px + 20) // 80)
+    return (int(instance.shape.y_px - 20) // 80, int(instance.shape.x_px - 20) // 80)
 
 
 def picture(height: int, width: int, defects: list[tuple[float, float, float, float]]) -> np.ndarray:
