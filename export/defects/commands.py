@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
+from analysis.defects.preprocess import InputSpec
 from emserve.exceptions import EmserveError
 from export.defects.folder import Description, ParityError, export_network
-from export.defects.samples import grey_levels
+from export.defects.samples import grey_picture
 from model_store.manifest import Source
 from model_store.store import MODELS
 from training.defects.networks import MaskRCNN
@@ -53,6 +53,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         classes = [name.strip() for name in options.classes.split(",")] if options.classes else None
         network, scale = load(config, checkpoint, classes)
+        spec = input_spec(network, scale)
         manifest = export_network(
             network,
             Description(
@@ -62,10 +63,10 @@ def run(options: argparse.Namespace) -> int:
                 version=options.version,
                 sources=[Source(what="weights", citation=f"a checkpoint of Detectron2, {checkpoint.name}")],
                 default=options.default,
-                input=input_block(network, scale),
+                input=spec,
             ),
             options.store / options.name,
-            sample=None if options.sample is None else grey_levels(options.sample),
+            sample=None if options.sample is None else grey_picture(options.sample, spec),
         )
     except (EmserveError, ParityError, OSError, ValueError) as error:
         print(error, file=sys.stderr)
@@ -78,18 +79,15 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def input_block(network: MaskRCNN, scale: PredictorScale) -> dict[str, Any]:
+def input_spec(network: MaskRCNN, scale: PredictorScale) -> InputSpec:
     """The `input` of the manifest: pictures as Detectron2's predictor would give them to the network."""
-    return {
-        "classes": list(network.config.classes),
-        "channels": network.config.input_channels,
-        "grey_levels": "as_is",
-        "percentiles": [0.1, 99.9],
-        "best_pixel_size_nm": None,
-        "pixel_size_range_nm": None,
-        "shortest_px": scale.shortest_px,
-        "longest_px": scale.longest_px,
-        "tile_px": 1024,
-        "overlap_px": 128,
-        "score": 0.5,
-    }
+    return InputSpec(
+        classes=network.config.classes,
+        channels=1 if network.config.input_channels == 1 else 3,
+        grey_levels="as_is",
+        shortest_px=scale.shortest_px,
+        longest_px=scale.longest_px,
+        # A picture that the predictor would have scaled is not cut, as it was not in training.
+        tile_px=max(1024, scale.longest_px) if scale.shortest_px else 1024,
+        most_detections=network.config.regions.detections,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from analysis.defects.preprocess import InputSpec
 from export.defects.card import card
 from export.defects.conversion import INPUT, OUTPUTS, to_onnx, to_torchscript
 from export.defects.parity import DetectionParity, report
@@ -49,10 +51,10 @@ class Description:
     title: str
     licence: str
     authors: Sequence[str]
+    input: InputSpec
     version: str = "1.0.0"
     sources: Sequence[Source] = ()
     default: bool = False
-    input: dict[str, Any] = field(default_factory=dict)
     training: Training | None = None
     scores: dict[str, Any] = field(default_factory=dict)
     valid_range: dict[str, Any] = field(default_factory=dict)
@@ -98,7 +100,7 @@ def export_network(
         default=description.default,
         files=files,
         tensors=tensors_of(network),
-        input=description.input,
+        input=json.loads(description.input.model_dump_json()),
         precisions={"fp32": PrecisionRule(tolerance=dict(TOLERANCE))},
         training=description.training,
         scores=description.scores,

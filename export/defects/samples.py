@@ -10,6 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 from scipy import ndimage, special
 
+from analysis.defects.preprocess import InputSpec, grey_levels
 from analysis.micrograph import read_file
 from export.defects.conversion import INPUT
 from export.defects.parity import detections_of
@@ -44,13 +45,9 @@ def drawn_picture(seed: int = SEED, size_px: tuple[int, int] = SIZE_PX) -> Grey:
     return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
 
 
-def grey_levels(path: Path) -> Grey:
-    """A user's micrograph as grey levels: of 8 bits as they are, anything deeper stretched to its own range."""
-    pixels = read_file(path).pixels
-    if pixels.min() < 0 or pixels.max() > 255 or not np.array_equal(pixels, np.rint(pixels)):
-        low, high = np.percentile(pixels, (0.1, 99.9))
-        pixels = 255 * (pixels - low) / max(high - low, 1e-12)
-    return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+def grey_picture(path: Path, spec: InputSpec) -> Grey:
+    """A user's micrograph in the grey levels that its model sees, to whole ones."""
+    return np.rint(grey_levels(read_file(path).pixels, spec)).astype(np.uint8)
 
 
 def network_input(grey: Grey, channels: int) -> npt.NDArray[np.float32]:

@@ -10,11 +10,15 @@ import torch
 import yaml
 from PIL import Image
 
+from analysis.defects.preprocess import InputSpec
 from export.__main__ import main
+from export.defects.commands import input_spec
 from export.defects.folder import ParityError, refuse_differences
 from export.defects.parity import DetectionParity, DetectionReport, compare
-from export.defects.samples import drawn_picture, grey_levels
+from export.defects.samples import drawn_picture, grey_picture
 from model_store.store import Store
+from training.defects.networks import MaskRCNN
+from training.defects.networks.detectron2_config import PredictorScale, parse_config
 
 
 @pytest.fixture(scope="module")
@@ -114,10 +118,22 @@ def test_an_export_that_answers_something_else_is_refused(changes: dict[str, obj
 
 
 def test_a_users_micrograph_becomes_grey_levels(tmp_path: Path) -> None:
+    spec = InputSpec(classes=("loop",), grey_levels="as_is")
     eight_bit = np.arange(256, dtype=np.uint8).reshape(16, 16)
     Image.fromarray(eight_bit).save(tmp_path / "eight.png")
-    assert np.array_equal(grey_levels(tmp_path / "eight.png"), eight_bit)
+    assert np.array_equal(grey_picture(tmp_path / "eight.png", spec), eight_bit)
     np.save(tmp_path / "deep.npy", np.linspace(-3.0, 9000.0, 256, dtype=np.float32).reshape(16, 16))
-    stretched = grey_levels(tmp_path / "deep.npy")
+    stretched = grey_picture(tmp_path / "deep.npy", spec)
     assert (stretched.min(), stretched.max()) == (0, 255)
     assert np.all(np.diff(stretched.ravel().astype(int)) >= 0)
+
+
+@pytest.mark.parametrize(("sides", "tile_px"), [((0, 1333), 1024), ((800, 1333), 1333), ((600, 900), 1024)])
+def test_pictures_are_scaled_as_in_training_and_not_cut(
+    reference_config: dict[str, object], sides: tuple[int, int], tile_px: int
+) -> None:
+    config, _ = parse_config(reference_config)
+    spec = input_spec(MaskRCNN(config), PredictorScale(*sides))
+    assert (spec.shortest_px, spec.longest_px, spec.tile_px) == (*sides, tile_px)
+    assert (spec.channels, spec.grey_levels, spec.most_detections) == (3, "as_is", 100)
+    assert spec.best_pixel_size_nm is None
