@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import tifffile
 import torch
 
 from analysis.atoms.preprocess import scale
 from model_store.manifest import Sample
 from training.atoms.networks import AtomNetwork
 from training.atoms.synthetic import Parameters, SyntheticMicrograph, draw_parameters, render
+from training.atoms.synthetic.command import save
 
 MICROGRAPHS = {
     # file: (lattice, seed, pixel size in nm); the seeds are of no training picture
@@ -23,21 +23,6 @@ MICROGRAPHS = {
 MICROGRAPH_SIZE_PX = (448, 512)
 INPUT_SIZE_PX = (152, 160)
 FIRST_SEED = 900_100
-
-
-def write_tiff(micrograph: SyntheticMicrograph, path: Path) -> None:
-    """A TIFF that carries its pixel size as ImageJ does, and next to it the JSON of what it was made with."""
-    bits = micrograph.parameters.detector.bits
-    per_nm = 1 / micrograph.pixel_size_nm
-    tifffile.imwrite(
-        path,
-        micrograph.pixels.astype(np.uint8 if bits == 8 else np.uint16),
-        imagej=True,
-        resolution=(per_nm, per_nm),
-        metadata={"unit": "nm"},
-        compression="zlib",
-    )
-    path.with_suffix(".json").write_text(micrograph.parameters.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 def draw_sample(lattice: str, seed: int, pixel_size_nm: float, size: tuple[int, int]) -> SyntheticMicrograph:
@@ -50,11 +35,11 @@ def draw_sample(lattice: str, seed: int, pixel_size_nm: float, size: tuple[int, 
 def write_samples(network: AtomNetwork, folder: Path, *, input_name: str, output_name: str) -> Sample:
     """Writes `sample/` into a model's folder; the entry of the manifest.
 
-    `input.npz` holds a scaled picture (1, 1, H, W), `expected.npz` the map that PyTorch gives for it in fp32.
+    Beside each micrograph lie its true columns (.csv) and what it was made with (.json). `input.npz` holds a scaled picture (1, 1, H, W), `expected.npz` the map that PyTorch gives for it in fp32.
     """
     (folder / "sample").mkdir(parents=True, exist_ok=True)
     for name, (lattice, seed, pixel_size_nm) in MICROGRAPHS.items():
-        write_tiff(draw_sample(lattice, seed, pixel_size_nm, MICROGRAPH_SIZE_PX), folder / "sample" / name)
+        save(draw_sample(lattice, seed, pixel_size_nm, MICROGRAPH_SIZE_PX), folder / "sample" / Path(name).stem)
     picture = scaled_batch("srtio3_100", INPUT_SIZE_PX)
     with torch.inference_mode():
         expected = network(torch.from_numpy(picture)).numpy()
