@@ -127,8 +127,10 @@ def _moments(mask: Mask) -> tuple[float, float, FloatArray]:
     centre_x, centre_y = columns @ x / n, rows @ y / n
     x, y = x - centre_x, y - centre_y
     xx, yy, xy = columns @ x**2 / n, rows @ y**2 / n, y @ pixels @ x / n
-    variances, axes = np.linalg.eigh(np.array(((xx, xy), (xy, yy))))
-    covariance = axes * np.maximum(variances, _PIXEL_VARIANCE) @ axes.T
+    covariance = np.array(((xx, xy), (xy, yy)))
+    if (xx + yy) / 2 - np.hypot((xx - yy) / 2, xy) < _PIXEL_VARIANCE:
+        variances, axes = np.linalg.eigh(covariance)
+        covariance = axes * np.maximum(variances, _PIXEL_VARIANCE) @ axes.T
     return mask.x_px + float(centre_x), mask.y_px + float(centre_y), covariance
 
 
@@ -151,8 +153,11 @@ def _hull(points: FloatArray) -> FloatArray:
 
 def _feret(hull: FloatArray) -> tuple[float, float]:
     """Largest and smallest width of a convex polygon; the smallest is across one of its sides."""
-    distances = np.hypot(*(hull[:, None] - hull[None]).transpose(2, 0, 1))
-    sides = np.roll(hull, -1, axis=0) - hull
-    normals = np.column_stack((-sides[:, 1], sides[:, 0])) / np.hypot(sides[:, 0], sides[:, 1])[:, None]
-    across = normals @ hull.T
-    return float(distances.max()), float((across.max(axis=1) - across.min(axis=1)).min())
+    points = hull - hull[0]
+    squares = (points**2).sum(axis=1)
+    farthest = (squares[:, None] + squares - 2 * points @ points.T).max()
+    sides = np.concatenate((points[1:], points[:1])) - points
+    normals = np.column_stack((-sides[:, 1], sides[:, 0]))
+    normals /= np.sqrt((normals**2).sum(axis=1))[:, None]
+    across = normals @ points.T
+    return float(np.sqrt(farthest)), float((across.max(axis=1) - across.min(axis=1)).min())
