@@ -10,6 +10,7 @@ import tempfile
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,6 +32,8 @@ from analysis.micrograph.picture import (
 from analysis.micrograph.units import calibrate, kind_of
 from emserve.exceptions import InternalError, MissingDependency, UnreadableMicrograph
 from emserve.results import Notice
+
+warnings.filterwarnings("ignore", module=r"rsciio\.")  # what matters of them is in the answer
 
 _NAMES = {
     "dm3": "DigitalMicrograph",
@@ -130,13 +133,17 @@ def load(path: Path, module: str, request: Request, *, transposed: bool = False,
 
     transposed: rows and columns are swapped where the axes are named so (NCEM's EMD).
     """
-    file_reader = _reader(module)
     try:
-        datasets = file_reader(str(path), **options)
+        datasets = _reader(module)(str(path), **options)
+    except ModuleNotFoundError as error:
+        raise MissingDependency(
+            f"This file needs the package {error.name}, which is not installed.",
+            remedy=f"Run: pip install {error.name}",
+        ) from error
     except ValueError:
         if not options.pop("lazy", False):  # colours of DigitalMicrograph are not read lazily
             raise
-        datasets = file_reader(str(path), **options)
+        datasets = _reader(module)(str(path), **options)
     usable, problem = [], not_a_picture("no data")
     for dataset in datasets:
         try:
@@ -153,15 +160,14 @@ def load(path: Path, module: str, request: Request, *, transposed: bool = False,
     if len(usable) > 1:
         title = str(dataset["metadata"].get("General", {}).get("title") or "the first")
         notices = (several_pictures(len(usable), title),)
-    return Picture(pixels, frames, scale_x, scale_y, notices, "emd" if module == "emd" else None)
+    return Picture(pixels, frames, scale_x, scale_y, notices, module if module in ("emd", "hspy") else None)
 
 
+@cache
 def _reader(module: str) -> Any:
     import rsciio
 
-    # It writes its warnings to the standard output, and some to `warnings`; ours are in the answer.
-    rsciio.set_log_level("CRITICAL")
-    warnings.filterwarnings("ignore", module=r"rsciio\.")
+    rsciio.set_log_level("CRITICAL")  # it writes its warnings to the standard output
     return import_module(f"rsciio.{module}").file_reader
 
 

@@ -24,20 +24,21 @@ from emserve.exceptions import UnreadableMicrograph, UnsupportedFormat
 
 _MOST_OBJECTS = 100_000
 _LONGEST_METADATA = 16_000_000
+_LARGE_BYTES = 1 << 28  # from here on the frame alone is read, by dask, whose import takes longer than reading less
 
 
 def read(path: Path, request: Request) -> Picture:
     """The picture, chosen by `_velox` or by RosettaSciIO's order where the file holds several."""
     with h5py.File(path, "r") as file:
-        _refuse_links_to_other_files(file)
+        lazy = _checked_bytes(file) > _LARGE_BYTES
         if _is_velox(file):
             return _velox(file, request)
         is_hyperspy = "Experiments" in file
         is_ncem = any("version_major" in group.attrs for group in (file, *_groups(file).values()))
     if is_hyperspy:
-        return formats.load(path, "hspy", request, lazy=True)
+        return formats.load(path, "hspy", request, lazy=lazy)
     if is_ncem:
-        return formats.load(path, "emd", request, transposed=True, lazy=True)
+        return formats.load(path, "emd", request, transposed=True, lazy=lazy)
     raise UnsupportedFormat(
         "The HDF5 file is not laid out as EMD (Velox or NCEM) or hspy.", remedy="Export the picture as TIFF or EMD."
     )
@@ -47,8 +48,12 @@ def _groups(group: h5py.Group) -> dict[str, h5py.Group]:
     return {name: item for name, item in group.items() if isinstance(item, h5py.Group)}
 
 
-def _refuse_links_to_other_files(file: h5py.File) -> None:
-    """A file may name others, on the server's disk, as the home of its data; they are nobody's to read."""
+def _checked_bytes(file: h5py.File) -> int:
+    """The size of all data when unpacked, in a file that is refused if it takes data from others.
+
+    HDF5 lets a file name others, on the server's disk, as the home of its data; they are nobody's to read.
+    """
+    total = 0
     waiting: list[h5py.Group] = [file]
     seen = set()
     while waiting:
@@ -58,8 +63,10 @@ def _refuse_links_to_other_files(file: h5py.File) -> None:
             if isinstance(link, h5py.ExternalLink):
                 raise _other_file()
             item = group.get(name) if isinstance(link, h5py.HardLink) else None
-            if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
-                raise _other_file()
+            if isinstance(item, h5py.Dataset):
+                if item.external or item.is_virtual:
+                    raise _other_file()
+                total += item.nbytes
             if isinstance(item, h5py.Group):
                 address = h5py.h5o.get_info(item.id).addr
                 if address not in seen:
@@ -67,6 +74,7 @@ def _refuse_links_to_other_files(file: h5py.File) -> None:
                     waiting.append(item)
                 if len(seen) > _MOST_OBJECTS:
                     raise UnreadableMicrograph("The HDF5 file has too many groups.", remedy="Export the picture alone.")
+    return total
 
 
 def _other_file() -> UnreadableMicrograph:

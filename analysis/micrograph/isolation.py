@@ -12,7 +12,6 @@ import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ import numpy as np
 
 from analysis.micrograph.picture import Picture, Request, Scale, broken
 from emserve import exceptions
-from emserve.exceptions import EmserveError, InternalError
+from emserve.exceptions import EmserveError, InternalError, TooLarge
 from emserve.results import Notice
 
 MOST_CPU_S = 30
@@ -62,7 +61,7 @@ def _read_in(folder: Path, data: bytes, request: Request, format: str) -> Pictur
         "HDF5_PLUGIN_PATH": str(folder / "none"),
     }
     try:
-        child = subprocess.run(
+        subprocess.run(
             [sys.executable, "-c", "from analysis.micrograph.isolation import main; main()", json.dumps(job)],
             env=environment,
             cwd=folder,
@@ -74,10 +73,7 @@ def _read_in(folder: Path, data: bytes, request: Request, format: str) -> Pictur
         )
     except subprocess.TimeoutExpired:
         raise broken(format) from None
-    answer = folder / "answer.json"
-    if child.returncode or not answer.is_file():
-        raise broken(format)
-    return _unpacked(json.loads(answer.read_text(encoding="utf-8")), folder)
+    return _unpacked(json.loads((folder / "answer.json").read_text(encoding="utf-8")), folder)
 
 
 def _unpacked(answer: dict[str, Any], folder: Path) -> Picture:
@@ -101,15 +97,27 @@ def main() -> None:
     from analysis.micrograph import formats
 
     path = Path(job["path"])
+    answer_path = path.with_name("answer.json")
+    answer_path.write_text(json.dumps(_as_answer(broken(job["format"]))), encoding="utf-8")  # if this process dies
     try:
         picture = formats.open_file(path, job["format"], Request(job["frame"], job["max_pixels"]))
         np.save(path.with_name("pixels.npy"), picture.pixels, allow_pickle=False)
         answer = {
-            **asdict(picture), "pixels": None, "notices": [notice.model_dump() for notice in picture.notices]
-        }  # fmt: skip
+            "frames": picture.frames,
+            "scale_x": picture.scale_x,
+            "scale_y": picture.scale_y,
+            "notices": [notice.model_dump() for notice in picture.notices],
+            "format": picture.format,
+        }
+    except MemoryError:
+        answer = _as_answer(TooLarge("The file needs more memory than it may take.", remedy="Crop it or bin it."))
     except EmserveError as error:
-        answer = {"class": type(error).__name__, **error.to_dict()}
-    path.with_name("answer.json").write_text(json.dumps(answer), encoding="utf-8")
+        answer = _as_answer(error)
+    answer_path.write_text(json.dumps(answer), encoding="utf-8")
+
+
+def _as_answer(error: EmserveError) -> dict[str, Any]:
+    return {"class": type(error).__name__, **error.to_dict()}
 
 
 def _limit(address_space: int) -> None:

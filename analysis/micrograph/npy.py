@@ -21,7 +21,7 @@ from emserve.exceptions import UnreadableMicrograph
 
 # What numpy.save writes for an array of one type; anything else is not a picture. It is matched, never evaluated.
 _HEADER = re.compile(
-    rb"""\{'descr': '([<>|=][a-zA-Z]\d*)', 'fortran_order': (True|False), 'shape': \(([\d, ]*)\),? ?\}\s*"""
+    rb"""\{'descr': '([<>|=][?biufcOSUVMm]\d*)', 'fortran_order': (True|False), 'shape': \(([\d, ]*)\),? ?\}\s*"""
 )
 
 

@@ -8,7 +8,7 @@ from analysis.micrograph.picture import SEND_A_PICTURE
 from emserve.exceptions import UnreadableMicrograph
 from emserve.results import Notice
 
-REC_601 = np.array([0.299, 0.587, 0.114], np.float32)  # luma of red, green and blue, ITU-R BT.601
+REC_601 = (0.299, 0.587, 0.114)  # luma of red, green and blue, ITU-R BT.601
 MOST_GAPS = 0.05  # of all pixels; more than this is not a few dead pixels
 
 
@@ -42,9 +42,12 @@ def plain(stored: np.ndarray) -> tuple[np.ndarray, tuple[Notice, ...]]:
 def _grey(stored: np.ndarray) -> np.ndarray:
     if stored.ndim == 2:
         return stored
-    if stored.shape[2] >= 3:
-        return stored[..., :3].astype(np.float32) @ REC_601
-    return stored[..., 0]
+    if stored.shape[2] < 3:
+        return stored[..., 0]
+    grey = np.zeros(stored.shape[:2], np.float32)
+    for channel, weight in enumerate(REC_601):  # one by one: three in float32 at once would be the peak of memory
+        grey += np.multiply(stored[..., channel], weight, dtype=np.float32)
+    return grey
 
 
 def _filled(pixels: np.ndarray) -> tuple[np.ndarray, tuple[Notice, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import struct
 
 from analysis.micrograph.picture import SEND_A_PICTURE, not_a_picture
@@ -116,6 +117,14 @@ def _unknown(data: bytes) -> UnsupportedFormat:
         return _unsupported(
             "a web address, which is never fetched", "Download the micrograph and send the file itself."
         )
-    if all(byte >= 32 or byte in b"\t\n\r\f" for byte in start):
+    if _is_text(start):
         return _unsupported("text", SEND_A_PICTURE)
     return UnsupportedFormat("The file is of no format that a reader knows.", remedy=_READ)
+
+
+def _is_text(start: bytes) -> bool:
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(start)  # a character may be cut in two at the end
+    except UnicodeDecodeError:
+        return False
+    return all(character.isprintable() or character.isspace() for character in text)

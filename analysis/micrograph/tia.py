@@ -78,12 +78,12 @@ def _element(data: bytes, at: int) -> tuple[float, float, int, int, int]:
 
 
 def check_emi(data: bytes) -> None:
-    """Refuse an .emi whose XML is cut off, or is there to fill the memory."""
-    at = objects = 0
-    while (at := data.find(_OPENING, at)) >= 0:
+    """Refuse an .emi whose XML is cut off, or is there to fill the memory: RosettaSciIO copies from every opening."""
+    if data.count(_OPENING) > _MOST_OBJECTS:
+        raise broken("emi")
+    at = data.find(_OPENING)
+    while at >= 0:
         end = data.find(_CLOSING, at)
-        objects += 1
-        piece = data[at:end]
-        if end < 0 or objects > _MOST_OBJECTS or len(piece) > _LONGEST_OBJECT or b"<!" in piece:
+        if end < 0 or end - at > _LONGEST_OBJECT or b"<!" in data[at:end]:
             raise broken("emi")
-        at = end
+        at = data.find(_OPENING, at + 1)

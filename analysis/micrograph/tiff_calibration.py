@@ -28,7 +28,7 @@ def scales_of(tif: tifffile.TiffFile, page: tifffile.TiffPage) -> Scales:
         # Tags are whatever a program wrote, or a broken file holds: one that does not parse is not a calibration.
         with suppress(Exception):
             for scale_x, scale_y in source(tif, page):
-                if scale_x.value > 0 and scale_y.value > 0 and kind_of(scale_x.unit) != "none":
+                if kind_of(scale_x.unit) != "none":
                     return scale_x, scale_y
     return None, None
 
@@ -89,7 +89,7 @@ def _jeol(tif: tifffile.TiffFile, page: tifffile.TiffPage) -> Iterator[tuple[Sca
 def _imagej(tif: tifffile.TiffFile, page: tifffile.TiffPage) -> Iterator[tuple[Scale, Scale]]:
     unit = str((tif.imagej_metadata or {})["unit"])
     per_unit_x, per_unit_y = page.get_resolution(tifffile.RESUNIT.NONE)
-    yield Scale(1 / per_unit_x, unit), Scale(1 / per_unit_y, unit)
+    yield Scale(1 / per_unit_x if per_unit_x else 0.0, unit), Scale(1 / per_unit_y if per_unit_y else 0.0, unit)
 
 
 def _resolution(tif: tifffile.TiffFile, page: tifffile.TiffPage) -> Iterator[tuple[Scale, Scale]]:
