@@ -35,7 +35,8 @@ def draw_sample(lattice: str, seed: int, pixel_size_nm: float, size: tuple[int, 
 def write_samples(network: AtomNetwork, folder: Path, *, input_name: str, output_name: str) -> Sample:
     """Writes `sample/` into a model's folder; the entry of the manifest.
 
-    Beside each micrograph lie its true columns (.csv) and what it was made with (.json). `input.npz` holds a scaled picture (1, 1, H, W), `expected.npz` the map that PyTorch gives for it in fp32.
+    Beside each micrograph lie its true columns (.csv) and what it was made with (.json). `input.npz` holds a scaled
+    picture (1, 1, H, W), `expected.npz` the map that PyTorch gives for it in fp32.
     """
     (folder / "sample").mkdir(parents=True, exist_ok=True)
     for name, (lattice, seed, pixel_size_nm) in MICROGRAPHS.items():
