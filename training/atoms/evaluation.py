@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from tqdm import tqdm
 
 from analysis.atoms.metrics import TOLERANCE_PM, Score, match, score
 from analysis.atoms.pipeline import analyse
@@ -99,7 +100,8 @@ def evaluate_simulated(
     total = np.zeros(4)
     for lattice in lattices:
         sums = np.zeros(4)
-        for synthetic in held_out(lattice, pictures=pictures, quality=quality):
+        drawn = held_out(lattice, pictures=pictures, quality=quality)
+        for synthetic in tqdm(drawn, desc=f"{lattice}, {quality}", total=pictures, unit="", leave=False, disable=None):
             result = analyse(micrograph_of(synthetic), network, spec, request_id="evaluation", **options)
             one = score_of(columns_of(result), synthetic)
             squares = one.matched * one.rms_pm**2 if one.matched else 0.0
