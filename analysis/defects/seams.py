@@ -15,7 +15,7 @@ from analysis.defects.masks import Mask, boxes_of, clipped, intersection_px, mee
 
 AGREEMENT = 0.5  # IoU in the common part from which two finds are one defect
 _MARGIN = 3  # px from a tile's edge within which a mask counts as cut by it: a network's boxes are that exact
-COVERAGE = 0.8  # a cut piece of which so much lies on another tile's find is a part of that
+COVERAGE = 0.5  # a cut piece of which so much lies on another tile's find is a part of that
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,8 @@ def _ellipse(covariance: FloatArray) -> tuple[float, float, float]:
     (xx, xy), (_, yy) = covariance
     middle, spread = (xx + yy) / 2, float(np.hypot((xx - yy) / 2, xy))
     angle = 0.5 * float(np.degrees(np.arctan2(-2 * xy, xx - yy)))  # y points down, the angle goes up
-    return 4 * float(np.sqrt(middle + spread)), 4 * float(np.sqrt(max(middle - spread, 0.0))), angle % 180
+    # twice, because a hair below 0 becomes 180 the first time
+    return 4 * float(np.sqrt(middle + spread)), 4 * float(np.sqrt(max(middle - spread, 0.0))), angle % 180 % 180
 
 
 def _hull(points: FloatArray) -> FloatArray:

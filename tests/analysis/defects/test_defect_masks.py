@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -34,6 +34,7 @@ def on_canvas(mask: Mask, size: int = 30, origin: int = 10) -> np.ndarray:
     return canvas
 
 
+@settings(max_examples=40)
 @given(small, offsets)
 def test_decoding_gives_the_pixels_back(pixels: np.ndarray, offset: tuple[int, int]) -> None:
     mask = encode(pixels, x_px=offset[0], y_px=offset[1])
@@ -43,6 +44,7 @@ def test_decoding_gives_the_pixels_back(pixels: np.ndarray, offset: tuple[int, i
     assert mask.area_px == pixels.sum()
 
 
+@settings(max_examples=40)
 @given(small)
 def test_the_crop_is_tight_and_equal_pixels_give_equal_masks(pixels: np.ndarray) -> None:
     mask = encode(pixels)
@@ -64,6 +66,7 @@ def test_runs_go_down_the_columns_as_cocos_do() -> None:
     assert encode(np.ones((2, 2))).counts == (0, 4)
 
 
+@settings(max_examples=40)
 @given(small, offsets, small, offsets)
 def test_intersection_and_iou_are_those_of_the_pixels(
     a: np.ndarray, a_at: tuple[int, int], b: np.ndarray, b_at: tuple[int, int]
@@ -76,6 +79,7 @@ def test_intersection_and_iou_are_those_of_the_pixels(
     assert np.array_equal(on_canvas(union((first, second))), pixels_a | pixels_b)
 
 
+@settings(max_examples=40)
 @given(st.lists(st.tuples(small, offsets), max_size=6), st.lists(st.tuples(small, offsets), max_size=6))
 def test_overlaps_lists_every_pair_that_shares_pixels(first: list, second: list) -> None:
     a = [encode(pixels, x_px=x, y_px=y) for pixels, (x, y) in first]
@@ -86,6 +90,7 @@ def test_overlaps_lists_every_pair_that_shares_pixels(first: list, second: list)
     assert found == {pair: count for pair, count in expected.items() if count}
 
 
+@settings(max_examples=40)
 @given(small, offsets, offsets, st.integers(0, 8), st.integers(0, 8))
 def test_clipping_keeps_what_is_inside(
     pixels: np.ndarray, at: tuple[int, int], corner: tuple[int, int], width: int, height: int

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.defects.errors import hardening_errors, percent_errors, summary
@@ -101,6 +101,7 @@ squares = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40), st.sampled_
 )
 
 
+@settings(max_examples=40)
 @given(squares, squares, st.floats(0, 0.9))
 def test_matching_is_one_to_one_above_the_threshold_and_leaves_no_pair(
     predicted: DefectTable, true: DefectTable, threshold: float
@@ -115,6 +116,7 @@ def test_matching_is_one_to_one_above_the_threshold_and_leaves_no_pair(
         assert iou <= threshold or a in i or b in j
 
 
+@settings(max_examples=40)
 @given(squares, squares)
 def test_exchanging_prediction_and_truth_exchanges_precision_and_recall(a: DefectTable, b: DefectTable) -> None:
     there, back = evaluate(a, b), evaluate(b, a)
@@ -122,6 +124,7 @@ def test_exchanging_prediction_and_truth_exchanges_precision_and_recall(a: Defec
     assert there.find.f1 == back.find.f1
 
 
+@settings(max_examples=40)
 @given(squares)
 def test_a_perfect_prediction(true: DefectTable) -> None:
     found = evaluate(true, true, threshold=0.99)

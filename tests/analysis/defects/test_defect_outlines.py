@@ -43,7 +43,7 @@ sub_pixel = st.floats(-0.5, 0.5)
 angles = st.floats(0, np.pi)
 
 
-@settings(max_examples=150, derandomize=True)
+@settings(max_examples=100, derandomize=True)
 @given(st.floats(10, 60), st.floats(1, 6), angles, sub_pixel, sub_pixel)
 def test_heywood_of_any_digital_ellipse_is_within_two_percent(
     minor: float, ratio: float, angle: float, dx: float, dy: float
@@ -54,7 +54,7 @@ def test_heywood_of_any_digital_ellipse_is_within_two_percent(
     assert outline.heywood() == pytest.approx(expected, rel=TOLERANCE)
 
 
-@settings(max_examples=150, derandomize=True)
+@settings(max_examples=100, derandomize=True)
 @given(st.floats(10, 60), st.floats(1, 6), angles, sub_pixel, sub_pixel)
 def test_the_perimeter_is_that_of_the_ellipse_of_as_many_pixels(
     minor: float, ratio: float, angle: float, dx: float, dy: float
@@ -85,7 +85,7 @@ def test_the_perimeter_of_ellipses_is_within_two_percent(ratio: float, rng: np.r
     assert np.mean(np.abs(errors) <= TOLERANCE) >= 0.95
 
 
-@settings(max_examples=100, derandomize=True)
+@settings(max_examples=50, derandomize=True)
 @given(
     st.floats(6, 60),
     st.floats(1, 4),

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.defects.hardening import BarrierModel, hardening, pooled_hardening
@@ -55,6 +55,7 @@ def test_bins_say_what_each_size_adds() -> None:
     assert found.by_class_mpa["loop_111"] == pytest.approx(math.hypot(*(b.hardening_mpa for b in found.bins)))
 
 
+@settings(max_examples=30)
 @given(st.lists(st.floats(0.5, 80), min_size=1, max_size=30), st.floats(0.5, 40))
 def test_how_finely_sizes_are_binned_does_not_matter(sizes: list[float], bin_nm: float) -> None:
     found = hardening({"loop_100": sizes}, VOLUME_NM3, BarrierModel(bin_nm=bin_nm))

