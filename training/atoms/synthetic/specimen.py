@@ -102,8 +102,8 @@ def _whole_columns(
 def _truth(
     frame: Frame, crystal: Crystal, cell: UnitCell, picture: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Labelled columns of the crystal in the frame, and unjudged ones: those that are too weak to be labelled but may be
-    seen, and those outside the frame that still shine into it. Takes the vacancies' share out of `picture`, in place.
+    """Labelled columns of the crystal in the frame, and unjudged ones: those too weak to be labelled that may be seen,
+    and those outside the frame that still shine into it. Takes the vacancies' share out of `picture`, in place.
     """
     border = 4.0 / (10.0 * frame.pixel_size_nm)
     points = columns_in_frame(frame, crystal, cell.lattice, border_px=border)
