@@ -17,7 +17,7 @@ import httpx
 import numpy as np
 import pytest
 
-WORKERS, QUEUE, TIMEOUT_S = 1, 3, 30
+WORKERS, QUEUE, TIMEOUT_S = 1, 3, 60
 LIMIT_BYTES = 2_000_000
 
 
@@ -72,7 +72,7 @@ def is_idle(http: httpx.Client) -> bool:
     return metric(http, "emserve_queue_waiting") == metric(http, "emserve_queue_running") == 0
 
 
-def wait_until(condition: Any, limit_s: float = 30) -> None:
+def wait_until(condition: Any, limit_s: float = 60) -> None:
     begin = time.monotonic()
     while not condition():
         assert time.monotonic() - begin < limit_s

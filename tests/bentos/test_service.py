@@ -253,9 +253,6 @@ def unharmed(service: TestClient, lattice_npy: bytes, caplog: pytest.LogCaptureF
 def test_bad_file(service: TestClient, case: str, path: str) -> None:
     data, statuses, code = BAD_FILES[case]
     answer = post(service, data, path)
-    if case == "constant" and path == "/v1/preview":
-        assert answer.status_code in {200, 422}
-        return
     assert answer.status_code in statuses, answer.text
     assert error_of(answer)["code"] == code
 
@@ -438,14 +435,14 @@ def test_pages_elsewhere_may_call_only_if_named(open_service: Open) -> None:
 def test_answer_that_takes_too_long(
     open_service: Open, lattice_npy: bytes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    client = open_service(timeout_s=0.3, workers=1)
+    client = open_service(timeout_s=1.5, workers=1)
     wait_until_ready(client)
     stopped, finished = Event(), Event()
 
     def slow(micrograph: Any, network: Any, spec: Any, **rest: Any) -> None:
         try:
-            for _ in range(500):
-                network.run(np.zeros((1, 1, 64, 64), np.float32))
+            for _ in range(2000):
+                network.run(np.zeros((1, 1, 40, 40), np.float32))
                 Event().wait(0.02)
             finished.set()
         except atoms.Abandoned:
@@ -456,9 +453,9 @@ def test_answer_that_takes_too_long(
         patch.setattr(atoms, "analyse", slow)
         answer = post(client, lattice_npy)
         assert (answer.status_code, error_of(answer)["code"]) == (504, "deadline_exceeded")
-        assert stopped.wait(5), "abandoned work stops at its next batch"
+        assert stopped.wait(20), "abandoned work stops at its next batch"
         assert not finished.is_set()
-    assert post(client, lattice_npy, refine="false").status_code == 200
+    assert post(client, npy(picture()), "/v1/preview").status_code == 200
     assert not [record for record in caplog.records if record.exc_info]
 
 
