@@ -21,17 +21,36 @@ _OPEN: dict[str, Callable[[io.BytesIO], ImageFile.ImageFile]] = {
 warnings.filterwarnings("ignore", module=r"PIL\.")  # of broken EXIF and the like; what matters raises
 
 _MOST_SCANS = 100  # a progressive JPEG has about 10; each one costs a pass over the whole picture
+_MOST_PIECES = 100_000
 _AS_STORED = {"1", "L", "F", "I", "I;16", "I;16B", "I;16L", "I;16N", "RGB", "RGBA", "RGBX", "LA"}
 
 
 def read(data: bytes, request: Request, format: str) -> Picture:
     """The picture, with its colours if it has any."""
-    if format == "jpeg" and data.count(b"\xff\xda") > _MOST_SCANS:
-        raise broken("JPEG")
+    _check_pieces(data, format)
     with _OPEN[format](io.BytesIO(data)) as image:
         check_size(*image.size, request)
         check_frame(1, request)
         return Picture(pixels_of(image), notices=_depth_notice(data) if format == "png" else ())
+
+
+def _check_pieces(data: bytes, format: str) -> None:
+    """Refuse a file of endless tiny pieces, each of which Pillow takes up in Python and with care."""
+    if format == "jpeg" and data.count(b"\xff\xda") > _MOST_SCANS:
+        raise broken("JPEG")
+    at = {"png": 8, "jpeg": 2}.get(format, len(data))
+    for _ in range(_MOST_PIECES):
+        if at + 8 > len(data):
+            return
+        if format == "png":
+            at += 12 + int.from_bytes(data[at : at + 4], "big")
+        elif data[at + 1] == 0xFF:  # filling
+            at += 1
+        elif data[at] != 0xFF or data[at + 1] == 0xDA:  # broken, or the pixels begin
+            return
+        else:
+            at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    raise broken(format.upper())
 
 
 def pixels_of(image: Image.Image) -> np.ndarray:

@@ -36,15 +36,12 @@ def check_ser(data: bytes, request: Request) -> None:
     _check_dimensions(data, 22 + offset_bytes)
     if frames < 1 or table + frames * offset_bytes > len(data):
         raise broken("ser")
-    first = 0
     for number in range(frames):
         (element,) = struct.unpack_from(offset_format, data, table + number * offset_bytes)
-        first = element if number == 0 else first
         if number == 0:
             step_x, step_y, width, height, element_bytes = _element(data, element)
             element_bytes += 24 if tag_kind == _POSITION_TAG else 8
-            if width * height > request.max_pixels:
-                check_size(width, height, request)
+            check_size(width, height, request)
             if frames * element_bytes > len(data):
                 raise broken("ser")
         if element + element_bytes > len(data):

@@ -329,6 +329,13 @@ class TestBombs:
         scan = good[good.rindex(b"\xff\xda") : -2]
         refusal(good[:-2] + scan * 1000 + good[-2:])
 
+    def test_endless_tiny_pieces(self, files: dict[str, bytes]) -> None:
+        empty = struct.pack(">I", 0) + b"abCd" + struct.pack(">I", zlib.crc32(b"abCd"))
+        for piece, name, at in ((empty, "png", 33), (b"\xff\xfe\0\2", "jpeg", 2), (b"\xff", "jpeg", 2)):
+            good = files[name]
+            assert read(good[:at] + piece * 10 + good[at:]).format == name
+            assert "broken" in refusal(good[:at] + piece * 200_000 + good[at:]).message
+
     def test_a_tiff_whose_pages_go_in_circles(self, files: dict[str, bytes]) -> None:
         data = bytearray(files["tiff"])
         struct.pack_into("<I", data, 10 + 12 * struct.unpack_from("<H", data, 8)[0], 8)

@@ -163,6 +163,26 @@ class TestTiff:
         data = tiff(grey, extratags=[*tags, (65010, 12, 1, 40.0, True)], resolution=(1e8, 1e8), resolutionunit="inch")
         assert self.size_of(data) == pytest.approx((0.02, 0.04))
 
+    def test_fei(self, grey: np.ndarray, tiff: Save) -> None:
+        text = "[Scan]\r\nPixelWidth=2e-11\r\nPixelHeight=4e-11\r\n"
+        assert self.size_of(tiff(grey, extratags=[(34682, 2, 0, text, True)])) == pytest.approx((0.02, 0.04))
+
+    def test_zeiss_counts_pixels_of_a_picture_of_1024(self, grey: np.ndarray, tiff: Save) -> None:
+        text = "\r\n".join(["0", "0", "0", "1e-9", "1"]) + "\r\nAP_MAG\r\nMag = 50 X\r\n"
+        assert self.size_of(tiff(grey, extratags=[(34118, 2, 0, text, True)])) == pytest.approx((51.2, 51.2))
+
+    @pytest.mark.parametrize("mode", ["MAG", "DIFF"])
+    def test_jeol(self, grey: np.ndarray, tiff: Save, mode: str) -> None:
+        parts = {"EosMode": "eosTEM", "ModeString": mode, "SelectorValue": "100000"}
+        xml = "".join(f"<{name}>{value}</{name}>" for name, value in parts.items())
+        description = f'<?xml version="1.0"?><TemReporter>{xml}</TemReporter>'
+        data = tiff(grey, description=description, metadata=None, resolution=(100, 100), resolutionunit="inch")
+        if mode == "MAG":
+            assert self.size_of(data) == pytest.approx((2.54, 2.54))
+        else:
+            with pytest.raises(UnreadableMicrograph, match="real space"):
+                read(data)
+
     def test_ome(self, grey: np.ndarray, tiff: Save) -> None:
         sizes = {"PhysicalSizeX": 20, "PhysicalSizeXUnit": "pm", "PhysicalSizeY": 40, "PhysicalSizeYUnit": "pm"}
         assert self.size_of(tiff(grey, ome=True, metadata={"axes": "YX", **sizes})) == pytest.approx((0.02, 0.04))
