@@ -188,11 +188,14 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> StartServer:
             yield server
         finally:
             process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(30)
+            try:
+                code = process.wait(60)
+            except subprocess.TimeoutExpired:
+                code = None
             with suppress(ProcessLookupError):  # its workers, if it could not end them; the group is its own
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+        assert code == 0, f"the service did not end when it was told to ({code}):\n{server.log()}"
 
     return start
 

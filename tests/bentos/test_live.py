@@ -161,11 +161,3 @@ def test_64_requests_at_once(server: Any, http: httpx.Client, lattice_npy: bytes
             assert 1 <= int(answer.headers["retry-after"]) <= 60
     wait_until(lambda: is_idle(http))
     assert http.post("/v1/atoms", files={"file": ("a.npy", lattice_npy)}).status_code == 200
-
-
-def test_ends_when_it_is_told_to(start_server: Any, blob_store: Path) -> None:
-    with start_server(EMSERVE_STORE=str(blob_store), EMSERVE_RUNTIME="fake") as server:
-        server.process.terminate()
-        assert server.process.wait(30) == 0
-    with pytest.raises(httpx.TransportError):
-        httpx.get(f"{server.url}/livez", trust_env=False)
