@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from threading import Event
 
@@ -21,6 +22,8 @@ from bentos.pool import Pool
 from bentos.settings import Settings
 from emserve.exceptions import BadRequest, EmserveError
 from emserve.results import AtomsResult, ModelList
+
+log = logging.getLogger("emserve.service")
 
 PAGES = Path(__file__).parent / "pages"
 # Swagger UI as BentoML ships it: the page works without the internet.
@@ -123,6 +126,8 @@ def _answer_errors(api: FastAPI) -> None:
     @api.exception_handler(EmserveError)
     async def known(request: Request, error: EmserveError) -> Response:
         request.state.error = error.code
+        if error.status >= 500:
+            log.warning("%s (%s)", error, request.state.request_id)
         return response(error)
 
     @api.exception_handler(HTTPException)
@@ -143,4 +148,6 @@ def _answer_errors(api: FastAPI) -> None:
     @api.exception_handler(Exception)
     async def unforeseen(request: Request, error: Exception) -> Response:
         # Starlette raises the exception again after this answer; the front logs it.
-        return await known(request, unexpected(request.state.request_id))
+        told = unexpected(request.state.request_id)
+        request.state.error = told.code
+        return response(told)
