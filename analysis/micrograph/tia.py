@@ -30,22 +30,19 @@ def check_ser(data: bytes, request: Request) -> None:
     series_version, kind, tag_kind, _, frames = struct.unpack_from("<2xHIIII", data, 2)
     if kind == _SPECTRA:
         raise not_a_picture("spectra")
-    offset_format = "<I" if series_version <= _WIDE_OFFSETS else "<Q"
-    offset_bytes = struct.calcsize(offset_format)
-    (table,) = struct.unpack_from(offset_format, data, 22)
-    _check_dimensions(data, 22 + offset_bytes)
-    if frames < 1 or table + frames * offset_bytes > len(data):
+    offset = "I" if series_version <= _WIDE_OFFSETS else "Q"
+    (table,) = struct.unpack_from(f"<{offset}", data, 22)
+    _check_dimensions(data, 22 + struct.calcsize(f"<{offset}"))
+    if frames < 1 or table + frames * struct.calcsize(f"<{offset}") > len(data):
         raise broken("ser")
-    for number in range(frames):
-        (element,) = struct.unpack_from(offset_format, data, table + number * offset_bytes)
-        if number == 0:
-            step_x, step_y, width, height, element_bytes = _element(data, element)
-            element_bytes += 24 if tag_kind == _POSITION_TAG else 8
-            check_size(width, height, request)
-            if frames * element_bytes > len(data):
-                raise broken("ser")
-        if element + element_bytes > len(data):
-            raise broken("ser")
+    (first,) = struct.unpack_from(f"<{offset}", data, table)
+    step_x, step_y, width, height, picture_bytes = _element(data, first)
+    check_size(width, height, request)
+    picture_bytes += 24 if tag_kind == _POSITION_TAG else 8
+    if frames * picture_bytes > len(data):
+        raise broken("ser")
+    if max(struct.unpack_from(f"<{frames}{offset}", data, table)) + picture_bytes > len(data):
+        raise broken("ser")
     if max(abs(step_x), abs(step_y)) > _RECIPROCAL:
         raise UnreadableMicrograph(
             "The file holds a diffraction pattern (its pixel size is in 1/m).", remedy="Send a picture in real space."
@@ -62,7 +59,7 @@ def _check_dimensions(data: bytes, at: int) -> None:
         for _ in range(2):  # description and units
             at += 4 + struct.unpack_from("<I", data, at)[0]
     count_frames(sizes)
-    if prod(sizes) > len(data):
+    if at > len(data) or prod(sizes) > len(data):
         raise broken("ser")
 
 
