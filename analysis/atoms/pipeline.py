@@ -29,7 +29,7 @@ from emserve.results import (
     Timings,
 )
 
-NETWORK_ERROR_PX = 0.6  # of a position that the network gives, network pixels: what the fit has to be better than
+NETWORK_ERROR_PX = 0.2  # of the network's positions in x and in y, network pixels: about 3 pm
 _FEW_COLUMNS = 10
 _MANY_UNREFINED = 0.2
 _NEAREST_PM = (70.0, 1000.0)
