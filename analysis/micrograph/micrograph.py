@@ -24,7 +24,7 @@ MAX_PIXELS = 64_000_000
 DISAGREEMENT = 0.05  # of the pixel size: more than this between argument and file is worth a word
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Micrograph:
     """A picture of a specimen in real space.
 

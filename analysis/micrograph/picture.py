@@ -31,7 +31,7 @@ class Request:
     companion: bytes | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Picture:
     """One frame of a file.
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import tifffile
@@ -48,7 +49,7 @@ def read(data: bytes, request: Request) -> Picture:
             pixels = _contiguous(data, tif.byteorder, series.dataoffset, page, request.frame)
         else:
             pixels = _paged(data, series, request)
-        if page.axes == "SYX":
+        if page.axes == "SYX" and pixels.shape == page.shape:  # Pillow puts the samples last by itself
             pixels = np.moveaxis(pixels, 0, -1)
         scale_x, scale_y = scales_of(tif, page)
         return Picture(pixels, frames, scale_x, scale_y)
@@ -56,14 +57,14 @@ def read(data: bytes, request: Request) -> Picture:
 
 def _check_pages(data: bytes) -> None:
     """Follow the chain of pages once, cheaply, so that a loop or a flood of empty ones is refused."""
-    order = "little" if data[:1] == b"I" else "big"
+    order: Literal["little", "big"] = "little" if data[:1] == b"I" else "big"
     big = data[2:4] in (b"+\0", b"\0+")
     width, count_bytes, entry = (8, 8, 20) if big else (4, 2, 12)
 
     def number(at: int, size: int) -> int:
         if at + size > len(data):
             raise broken("TIFF")
-        return int.from_bytes(data[at : at + size], order)  # type: ignore[arg-type]
+        return int.from_bytes(data[at : at + size], order)
 
     at = number(8 if big else 4, width)
     seen: set[int] = set()
