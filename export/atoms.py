@@ -16,6 +16,7 @@ from model_store.manifest import Training
 from model_store.store import MODELS
 from training.atoms.checkpoints import Checkpoint, trained_network
 from training.atoms.settings import Settings
+from training.atoms.synthetic import RANDOM
 
 EVALUATION, BF16_EVALUATION = "evaluation.json", "evaluation_bf16.json"
 
@@ -78,7 +79,8 @@ def training_record(folder: Path) -> Training:
         minutes=round(checkpoint.minutes, 1),
         device=f"CPU, {torch.get_num_threads()} threads" if not torch.cuda.is_available() else "GPU",
         data=f"{checkpoint.step * settings.batch // settings.reuse} simulated micrographs of {settings.size_px}² px, "
-        f"lattices {', '.join(settings.lattices)}, made as it went",
+        f"{100 * settings.random_share:g} % of them of random lattices, the others of {', '.join(settings.lattices)}, "
+        "made as it went",
         steps=checkpoint.step,
         batch=settings.batch,
         finished=checkpoint.finished,
@@ -92,7 +94,9 @@ def scores(folder: Path, evaluation: dict[str, Any] | None) -> dict[str, Any]:
     if evaluation:
         usual = evaluation["simulated"]["usual"]
         out["held_out"] = _rounded(usual["all"])
-        out["held_out_by_lattice"] = {name: _rounded(row) for name, row in usual.items() if name != "all"}
+        out["held_out_by_lattice"] = {name: _rounded(row) for name, row in usual.items() if name not in ("all", RANDOM)}
+        if RANDOM in usual:
+            out["held_out_random_lattices"] = _rounded(usual[RANDOM])
         if wide := evaluation["simulated"].get("wide"):
             out["held_out_wide"] = _rounded(wide["all"])
         out["real"] = {file: _rounded(row) for file, row in evaluation["real"].items()}

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from training.atoms.loop import train
 from training.atoms.networks import DEFAULT, NETWORKS
 from training.atoms.settings import Settings
-from training.atoms.synthetic import LATTICES
+from training.atoms.synthetic import LATTICES, RANDOM
 from training.atoms.synthetic import command as generation
 
 DEFAULT_MINUTES = 40.0
@@ -29,6 +29,7 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--lattices", nargs="+", choices=LATTICES, default=list(LATTICES), metavar="LATTICE")
     parser.add_argument("--leave-out", nargs="+", choices=LATTICES, default=[], metavar="LATTICE")
+    parser.add_argument("--random-share", type=float, default=0.35, help="share of pictures of random lattices")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--size", type=int, default=256, help="height and width of the pictures, px")
     parser.add_argument("--reuse", type=int, default=1, help="steps that see each picture, turned and scaled anew")
@@ -52,6 +53,7 @@ def run_training(options: argparse.Namespace) -> int:
             batch=options.batch,
             size_px=options.size,
             lattices=tuple(name for name in options.lattices if name not in options.leave_out),
+            random_share=options.random_share,
             reuse=options.reuse,
             precision=options.precision,
         )
@@ -74,7 +76,8 @@ def add_evaluation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, help="folder of a training run, or name of a model of the store")
     parser.add_argument("--out", type=Path, help="folder for evaluation.json and overlays (default: the run's)")
     parser.add_argument("--name", default="evaluation", help="name of the JSON file")
-    parser.add_argument("--lattices", nargs="+", choices=LATTICES, default=list(LATTICES), metavar="LATTICE")
+    every = (*LATTICES, RANDOM)
+    parser.add_argument("--lattices", nargs="+", choices=every, default=list(every), metavar="LATTICE")
     parser.add_argument("--pictures", type=int, default=10, help="simulated pictures of each lattice")
     parser.add_argument("--quality", nargs="+", choices=("usual", "wide"), default=["usual", "wide"])
     parser.add_argument("--real", type=Path, default=Path("../shared/data/atom_columns"), help="real micrographs")

@@ -19,8 +19,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from analysis.atoms.preprocess import scale
 from training.atoms.settings import Settings
-from training.atoms.synthetic import draw_parameters, render
-from training.atoms.targets import probability_map
+from training.atoms.synthetic import RANDOM, draw_parameters, render
+from training.atoms.targets import judged_pixels, probability_map
 
 FIRST_TRAINING_SEED = 1_000_000
 """Seeds below are kept for validation and evaluation: no training picture has one of them."""
@@ -29,46 +29,53 @@ PICTURES_PER_RUN_SEED = 1_000_000_000
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures and maps, both (N, 1, H, W) float32."""
+    """Pictures, their maps, and where those are to be judged (1, else 0); all (N, 1, H, W) float32."""
 
     pictures: Tensor
     maps: Tensor
+    judged: Tensor
 
 
-class Pictures(Dataset[tuple[Tensor, Tensor]]):
-    """Item `i` is the `i`-th group of `batch` pictures, serving `reuse` steps: two tensors (reuse, N, 1, H, W)."""
+class Pictures(Dataset[tuple[Tensor, Tensor, Tensor]]):
+    """Item `i` is the `i`-th group of `batch` pictures, serving `reuse` steps: three tensors (reuse, N, 1, H, W)."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
-    def __getitem__(self, group: int) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, group: int) -> tuple[Tensor, Tensor, Tensor]:
         settings = self.settings
         shape = (settings.reuse, settings.batch, 1, settings.size_px, settings.size_px)
-        pictures, maps = np.empty(shape, np.float32), np.empty(shape, np.float32)
+        pictures, maps, judged = (np.empty(shape, np.float32) for _ in range(3))
         for place in range(settings.batch):
             index = group * settings.batch + place
             picture_seed = FIRST_TRAINING_SEED + settings.seed * PICTURES_PER_RUN_SEED + index
             random = np.random.default_rng((settings.seed, index))
-            usual = random.random() < settings.usual_share
+            usual, unknown = random.random() < settings.usual_share, random.random() < settings.random_share
             micrograph = render(
                 draw_parameters(
                     picture_seed,
                     size=(settings.size_px, settings.size_px),
-                    lattices=settings.lattices,
+                    lattices=(RANDOM,) if unknown else settings.lattices,
                     quality="usual" if usual else "wide",
                 )
             )
-            target = probability_map(micrograph.x_px, micrograph.y_px, micrograph.pixels.shape)
+            shape_px = micrograph.pixels.shape
+            target = np.stack(
+                (
+                    probability_map(micrograph.x_px, micrograph.y_px, shape_px),
+                    judged_pixels(micrograph.unjudged, shape_px),
+                )
+            )
             for use in range(settings.reuse):
-                picture, turned = augment(micrograph.pixels, target, random)
-                pictures[use, place, 0], maps[use, place, 0] = picture, turned
-        return torch.from_numpy(pictures), torch.from_numpy(maps)
+                pictures[use, place, 0], turned = augment(micrograph.pixels, target, random)
+                maps[use, place, 0], judged[use, place, 0] = turned
+        return torch.from_numpy(pictures), torch.from_numpy(maps), torch.from_numpy(judged)
 
 
 def augment(
     pixels: npt.NDArray[np.float32], target: npt.NDArray[np.float32], random: np.random.Generator
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """A picture scaled as when served, turned by a right angle and mirrored at random, and its map likewise.
+    """A picture scaled as when served, turned by a right angle and mirrored at random, and its maps (n, H, W) likewise.
 
     Two things happen to real pictures that the generator does not know of, and happen here: noise of neighbouring
     pixels is correlated where the picture was resampled, and the percentiles are those of a larger picture, so that one
@@ -81,9 +88,9 @@ def augment(
         gain = random.uniform(0.4, 1.1)
         picture = picture * np.float32(gain) + np.float32(random.uniform(0, max(0.0, 1 - gain)))
     turns, mirrored = int(random.integers(4)), random.random() < 0.5
-    picture, target = np.rot90(picture, turns), np.rot90(target, turns)
+    picture, target = np.rot90(picture, turns), np.rot90(target, turns, axes=(-2, -1))
     if mirrored:
-        picture, target = picture[:, ::-1], target[:, ::-1]
+        picture, target = picture[:, ::-1], target[..., ::-1]
     return np.ascontiguousarray(picture), np.ascontiguousarray(target)
 
 
@@ -99,7 +106,7 @@ def batches(settings: Settings, *, first_step: int = 0, workers: int = 1) -> Ite
     if workers:
         options = {"prefetch_factor": 8, "worker_init_fn": _one_thread}
     loader = DataLoader(Pictures(settings), batch_size=None, sampler=groups, num_workers=workers, **options)
-    for pictures, maps in loader:
+    for pictures, maps, judged in loader:
         for use in range(skipped, settings.reuse):
-            yield Batch(pictures[use], maps[use])
+            yield Batch(pictures[use], maps[use], judged[use])
         skipped = 0

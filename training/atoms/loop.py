@@ -83,7 +83,7 @@ class Training:
         pictures = batch.pictures.to(self.device, memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             logits = self.network.logits(pictures)
-        loss = map_loss(logits.float(), batch.maps.to(self.device))
+        loss = map_loss(logits.float(), batch.maps.to(self.device), batch.judged.to(self.device))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_LIMIT)

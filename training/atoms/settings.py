@@ -27,6 +27,8 @@ class Settings(BaseModel):
     lattices: tuple[str, ...] = LATTICES
     usual_share: float = Field(default=0.5, ge=0, le=1)
     """Share of the pictures at usual quality; the others are drawn from the whole range."""
+    random_share: float = Field(default=0.35, ge=0, le=1)
+    """Share of the pictures that show random lattices: without, a network learns the named ones by heart."""
     reuse: int = Field(default=1, gt=0)
     """How many steps see each picture, each time turned, mirrored and scaled differently."""
     peak_learning_rate: float = Field(default=2e-3, gt=0)

@@ -16,6 +16,28 @@ SIGMA_OF_SPACING = 0.22
 0.1."""
 
 
+UNJUDGED_RADIUS_PX = 4.0
+"""Around a column that nobody can judge, the map is not taught."""
+
+
+def judged_pixels(unjudged: npt.NDArray[np.float64], shape: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """Where a map may be judged: 0 around the unjudged columns (n, 2) that are in the picture or within a pixel of it.
+
+    Returns:
+        (height, width) float32 of zeros and ones.
+    """
+    out = np.ones(shape, np.float32)
+    height, width = shape
+    near = ((unjudged > -1) & (unjudged < (width, height))).all(axis=1)
+    radius = int(np.ceil(UNJUDGED_RADIUS_PX))
+    for x, y in unjudged[near]:
+        rows = np.arange(max(0, int(y) - radius), min(height, int(y) + radius + 2))
+        columns = np.arange(max(0, int(x) - radius), min(width, int(x) + radius + 2))
+        far = np.hypot(rows[:, None] - y, columns - x) > UNJUDGED_RADIUS_PX
+        out[rows[:, None], columns] *= far
+    return out
+
+
 def probability_map(
     x_px: npt.NDArray[np.float64], y_px: npt.NDArray[np.float64], shape: tuple[int, int]
 ) -> npt.NDArray[np.float32]:

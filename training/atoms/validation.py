@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from skimage.feature import peak_local_max
 
-from analysis.atoms.metrics import score
 from analysis.atoms.preprocess import scale
 from training.atoms.networks import AtomNetwork
-from training.atoms.synthetic import LATTICES, draw_parameters, render
+from training.atoms.scoring import score_of
+from training.atoms.synthetic import LATTICES, RANDOM, draw_parameters, render
 
 FIRST_SEED = 500_000
 PER_LATTICE = 4
@@ -31,13 +31,13 @@ class Validation:
 
 
 class HeldOutPictures:
-    """A few pictures of every lattice at usual quality, with seeds that training never uses."""
+    """A few pictures of every lattice at usual quality, random ones too, with seeds that training never uses."""
 
     def __init__(self, size_px: int, lattices: tuple[str, ...] = LATTICES) -> None:
         self.micrographs = [
             render(draw_parameters(FIRST_SEED + number, size=(size_px, size_px), lattices=(lattice,), quality="usual"))
             for number in range(PER_LATTICE)
-            for lattice in lattices
+            for lattice in (*lattices, RANDOM)
         ]
 
     @torch.no_grad()
@@ -52,8 +52,7 @@ class HeldOutPictures:
             picture = torch.from_numpy(scale(micrograph.pixels))[None, None].to(device)
             probability = network(picture)[0, 0].float().cpu().numpy()
             peaks = peak_local_max(probability, min_distance=2, threshold_abs=THRESHOLD, exclude_border=False)
-            truth = np.column_stack((micrograph.x_px, micrograph.y_px))
-            one = score(centres_of_mass(probability, peaks), truth, pixel_size_pm=1000 * micrograph.pixel_size_nm)
+            one = score_of(centres_of_mass(probability, peaks), micrograph)
             found, predicted, true = found + one.matched, predicted + one.n_predicted, true + one.n_true
             if one.matched:
                 squares += one.matched * one.rms_pm**2

@@ -13,8 +13,9 @@ import torch
 from analysis.atoms.preprocess import InputSpec
 from emserve.results import ModelInfo
 from training.__main__ import main
-from training.atoms.evaluation import columns_of, evaluate_real, evaluate_simulated, held_out, score_of
+from training.atoms.evaluation import columns_of, evaluate_real, evaluate_simulated, held_out
 from training.atoms.loop import train
+from training.atoms.scoring import score_of
 from training.atoms.settings import Settings
 from training.atoms.synthetic import SyntheticMicrograph, draw_parameters, render
 from training.atoms.targets import probability_map

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from skimage.feature import peak_local_max
 
 from training.atoms.losses import map_loss
-from training.atoms.targets import probability_map
+from training.atoms.targets import judged_pixels, probability_map
 from training.atoms.validation import centres_of_mass
 
 positions = st.tuples(st.floats(8, 55), st.floats(8, 39))
@@ -55,10 +55,24 @@ def test_the_loss_is_lowest_at_the_true_map_and_feels_a_quarter_of_a_pixel() -> 
     def target(shift: float) -> torch.Tensor:
         return torch.from_numpy(probability_map(np.array([16.0 + shift]), np.array([16.0]), (32, 32)))[None, None]
 
+    everywhere = torch.ones(1, 1, 32, 32)
+
     def loss(shift: float) -> float:
         guess = target(shift).clamp(1e-4, 1 - 1e-4)
-        return float(map_loss(torch.log(guess / (1 - guess)), target(0)))
+        return float(map_loss(torch.log(guess / (1 - guess)), target(0), everywhere))
 
     assert loss(0) < loss(0.25) < loss(0.5) < loss(1)
-    nothing = float(map_loss(torch.full((1, 1, 32, 32), -9.0), target(0)))
+    nothing = float(map_loss(torch.full((1, 1, 32, 32), -9.0), target(0), everywhere))
     assert loss(1) < nothing
+
+
+def test_what_the_map_says_at_an_unjudged_column_costs_nothing() -> None:
+    target = torch.from_numpy(probability_map(np.array([8.0]), np.array([8.0]), (32, 32)))[None, None]
+    judged = torch.from_numpy(judged_pixels(np.array([[24.0, 20.0], [80.0, 3.0]]), (32, 32)))[None, None]
+    assert judged[0, 0, 20, 24] == judged[0, 0, 20, 20] == 0
+    assert judged[0, 0, 20, 18] == judged[0, 0, 8, 8] == 1
+    plain = torch.full((1, 1, 32, 32), -3.0)
+    found = plain.clone()
+    found[0, 0, 18:23, 22:27] = 5.0
+    assert map_loss(found, target, judged) == map_loss(plain, target, judged)
+    assert map_loss(found, target, torch.ones_like(judged)) > map_loss(plain, target, torch.ones_like(judged))

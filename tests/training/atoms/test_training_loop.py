@@ -53,8 +53,8 @@ def test_the_picture_of_a_step_depends_on_the_seed_and_the_step_alone() -> None:
 
 
 def test_a_reused_picture_is_turned_or_scaled_anew() -> None:
-    pictures, maps = Pictures(SMALL.model_copy(update={"reuse": 3}))[0]
-    assert pictures.shape == maps.shape == (3, 2, 1, 64, 64)
+    pictures, maps, judged = Pictures(SMALL.model_copy(update={"reuse": 3}))[0]
+    assert pictures.shape == maps.shape == judged.shape == (3, 2, 1, 64, 64)
     assert not torch.equal(pictures[0], pictures[1])
     assert torch.allclose(maps.sum(dim=(2, 3, 4)), maps.sum(dim=(2, 3, 4))[:1], rtol=1e-4)
 
@@ -63,8 +63,10 @@ def test_turning_and_mirroring_keep_columns_under_their_peaks() -> None:
     rows, columns = np.mgrid[:48, :48].astype(np.float32)
     spot = np.exp(-((rows - 12) ** 2 + (columns - 33) ** 2) / 8).astype(np.float32)
     for seed in range(12):
-        picture, target = augment(spot, spot, np.random.default_rng(seed))
-        assert np.unravel_index(picture.argmax(), picture.shape) == np.unravel_index(target.argmax(), target.shape)
+        picture, target = augment(spot, np.stack((spot, 1 - spot)), np.random.default_rng(seed))
+        place = np.unravel_index(picture.argmax(), picture.shape)
+        assert place == np.unravel_index(target[0].argmax(), picture.shape)
+        assert place == np.unravel_index(target[1].argmin(), picture.shape)
 
 
 def test_no_picture_of_the_training_is_one_of_the_validation_or_the_evaluation() -> None:
@@ -79,7 +81,8 @@ def test_a_few_steps_lower_the_loss_on_the_pictures_they_were_made_with(tmp_path
     assert losses[-1] < 0.6 * losses[0]
     training.averaged.network.eval()
     with torch.no_grad():
-        assert float(map_loss(training.averaged.network.logits(batch.pictures), batch.maps)) < losses[0]
+        logits = training.averaged.network.logits(batch.pictures)
+        assert float(map_loss(logits, batch.maps, batch.judged)) < losses[0]
 
 
 def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path: Path) -> None:
@@ -126,6 +129,7 @@ def test_the_command_leaves_a_run_that_can_be_used_and_is_not_overwritten(tmp_pa
         {"lattices": ("gold",)},
         {"size_px": 100},
         {"steps": 0},
+        {"random_share": 1.5},
     ],
 )
 def test_settings_that_make_no_sense_are_refused(wrong: dict[str, object]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from training.atoms.synthetic.lattices import LATTICES, lattices
+from training.atoms.synthetic.lattices import LATTICES
 from training.atoms.synthetic.parameters import (
     Background,
     Blob,
@@ -20,6 +20,7 @@ from training.atoms.synthetic.parameters import (
     Source,
     Wave,
 )
+from training.atoms.synthetic.random_lattices import NUMBERS, RANDOM
 from training.atoms.synthetic.ranges import USUAL, WIDE, Range, Ranges
 from training.atoms.synthetic.unit_cell import unit_cell
 from training.atoms.synthetic.visibility import FWHM, PROBE_FWHM_NM, contrast, widest_source_nm
@@ -74,16 +75,17 @@ def draw_parameters(
 ) -> Parameters:
     """Parameters of one micrograph; the same arguments give the same parameters.
 
-    `size` is (height, width) in px; one of `lattices` is taken; `pixel_size_nm` is a number, or a range that is drawn
-    from evenly in the logarithm (by default 0.010 to 0.026). The ranges of the two qualities are in `ranges.py`.
+    `size` is (height, width) in px; one of `lattices` is taken, and `random` among them stands for any random lattice.
+    `pixel_size_nm` is a number, or a range that is drawn from evenly in the logarithm (by default 0.010 to 0.026). The
+    ranges of the two qualities are in `ranges.py`.
     """
-    unknown = sorted(set(lattices) - set(LATTICES))
+    unknown = sorted(set(lattices) - {*LATTICES, RANDOM})
     if unknown or not lattices:
         raise ValueError(f"lattices must be some of {', '.join(LATTICES)}, not {', '.join(unknown) or 'none'}")
     ranges = USUAL if quality == "usual" else WIDE
     dice = _Dice(seed)
     frame = _frame(dice, ranges, size, pixel_size_nm)
-    name = dice.one_of(tuple(lattices))
+    name = _name(dice, tuple(lattices))
     scene = dice.one_of(tuple(ranges.scenes), tuple(ranges.scenes.values()))
     crystals = _crystals(dice, ranges, frame, scene, name, tuple(lattices))
     widest = min((widest_source_nm(crystal.lattice, ranges.contrast) for crystal in crystals), default=0.2)
@@ -101,6 +103,12 @@ def draw_parameters(
         background=background,
         detector=_detector(dice, ranges, frame, source, visible, background, smoothing_nm),
     )
+
+
+def _name(dice: _Dice, names: tuple[str, ...]) -> str:
+    """One of the names; where it is `random`, the name of one of the random lattices."""
+    name = dice.one_of(names)
+    return f"{RANDOM}_{int(dice.rng.integers(NUMBERS))}" if name == RANDOM else name
 
 
 def _frame(
@@ -156,9 +164,9 @@ def _crystals(
     if scene != "grains":
         return (first,)
     boundary = _region(dice, frame, planes=1)
-    other = dice.one_of(names) if dice.chance(ranges.other_lattice_chance) else name
+    other = _name(dice, names) if dice.chance(ranges.other_lattice_chance) else name
     second = _crystal(dice, ranges, other, waves, (boundary.model_copy(update={"inverted": True}),))
-    spacing = max(lattices()[each].smallest_distance_a for each in (name, other))
+    spacing = max(unit_cell(each).lattice.smallest_distance_a for each in (name, other))
     gap = 0.45 * spacing / (10.0 * frame.pixel_size_nm)
     return (
         first.model_copy(update={"regions": (boundary,), "margin_px": gap}),
@@ -182,7 +190,7 @@ def _region(dice: _Dice, frame: Frame, *, planes: int, inverted: bool = False) -
 
 
 def _crystal(dice: _Dice, ranges: Ranges, name: str, waves: tuple[Wave, ...], regions: tuple[Region, ...]) -> Crystal:
-    lattice = lattices()[name]
+    lattice = unit_cell(name).lattice
     width, height = lattice.projected_cell
     thickness = dice.even(*ranges.thickness_nm)
     if lattice.layers is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 from training.atoms.synthetic.lattices import Lattice, lattices
+from training.atoms.synthetic.random_lattices import DEPTH_A, is_random, random_cell
 
 FOLDER = Path(__file__).parent / "unit_cells"
 
@@ -61,9 +62,23 @@ class UnitCell:
         return np.interp(np.asarray(thickness_nm), self.thickness_nm, np.arange(len(self.thickness_nm)))
 
 
-@cache
 def unit_cell(name: str) -> UnitCell:
-    """The committed unit cell of one lattice; an unknown name is a KeyError that lists the known ones."""
+    """The unit cell of one lattice: a committed one, or that of a random lattice.
+
+    An unknown name is a KeyError that lists the known ones.
+    """
+    return _random(name) if is_random(name) else _committed(name)
+
+
+@lru_cache(maxsize=16)
+def _random(name: str) -> UnitCell:
+    cell = random_cell(name)
+    coefficients = np.stack([np.zeros_like(cell.coefficients), cell.coefficients])
+    return UnitCell(cell.lattice, coefficients, np.array([0.0, DEPTH_A / 10.0]), {"lattice": name})
+
+
+@cache
+def _committed(name: str) -> UnitCell:
     if name not in lattices():
         raise KeyError(f"unknown lattice {name!r}; known: {', '.join(lattices())}")
     with np.load(FOLDER / f"{name}.npz", allow_pickle=False) as arrays:
@@ -89,10 +104,10 @@ def interpolate(stack: np.ndarray, u: np.ndarray, v: np.ndarray, layer: np.ndarr
     return ndimage.map_coordinates(padded, coordinates, order=1, mode="nearest", output=np.float32)
 
 
-@cache
+@lru_cache(maxsize=32)
 def nearest_column(name: str, step_a: float = 0.1) -> np.ndarray:
     """Vector from every point of a projected cell to its nearest labelled column, (y, x, 2) float32 in Å."""
-    lattice = lattices()[name]
+    lattice = unit_cell(name).lattice
     width, height = lattice.projected_cell
     nx, ny = int(np.ceil(width / step_a)), int(np.ceil(height / step_a))
     x = (np.arange(nx) + 0.5) * width / nx
