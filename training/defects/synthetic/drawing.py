@@ -124,7 +124,7 @@ def _background(dice: Dice, ranges: Ranges, frame: Frame, edges: list[Border]) -
         textures.append(
             Texture(
                 rms=dice.even(*ranges.relief),
-                sigma_nm=dice.even(1.5, 4.0),
+                sigma_nm=max(dice.even(1.0, 3.5), 1.2 * frame.pixel_size_nm),
                 elongation=dice.even(1.0, 2.5),
                 relief_deg=dice.even(0.0, 360.0),
             )

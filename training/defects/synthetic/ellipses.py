@@ -67,7 +67,7 @@ def draw(canvas: Canvas, mark: Ring | Disc | Bar) -> None:
 
 
 def _modulation(harmonics: tuple[Harmonic, ...], unit: np.ndarray) -> FloatArray | float:
-    """Sum of the harmonics where `unit` is exp(iθ)."""
+    """Sum of the harmonics where `unit` is exp(iθ), or shorter near the middle, where high orders fade first."""
     total: FloatArray | float = 0.0
     powers = {1: unit}
     for harmonic in harmonics:
@@ -84,26 +84,35 @@ def _modulation(harmonics: tuple[Harmonic, ...], unit: np.ndarray) -> FloatArray
 def _polar(
     along: FloatArray, across: FloatArray, a: float, b: float, outline: tuple[Harmonic, ...], turns: bool
 ) -> tuple[FloatArray, FloatArray, np.ndarray | None]:
-    """Radius in units of the ellipse's, distance from its outline (nm, to first order), and exp(iθ) where needed."""
+    """Radius in units of the ellipse's, distance from its outline in nm, and min(radius, 1) · exp(iθ) where needed.
+
+    The distance is negative inside; it is exact on both axes' ends and to first order along the outline, and inside it
+    is never more than the minor axis leaves room for.
+    """
     p, q = along * np.float32(1 / a), across * np.float32(1 / b)
     radius = np.sqrt(p * p + q * q) + np.float32(1e-4)
-    # |∇ radius| of the ellipse, from which the distance follows: exact on the outline and at the centre
     slope = np.sqrt(np.square(p * np.float32(1 / a)) + np.square(q * np.float32(1 / b))) + np.float32(1e-4 / a)
     length = radius / slope
     unit = None
     if turns or outline:
         unit = np.empty(radius.shape, np.complex64)
-        unit.real, unit.imag = p / radius, -q / radius  # y points down: θ runs counter-clockwise on the screen
+        shrunk = 1.0 / np.maximum(radius, 1.0)
+        unit.real, unit.imag = p * shrunk, -q * shrunk  # y points down: θ runs counter-clockwise on the screen
     if outline and unit is not None:
         radius = radius * (1.0 - _modulation(outline, unit))
-    return radius, (radius - np.float32(1.0)) * length, unit
+    room = np.float32(-b) * np.sqrt(np.maximum(1.0 - radius * radius, 0.0))
+    return radius, np.where(radius < 1.0, np.maximum((radius - 1.0) * length, room), (radius - 1.0) * length), unit
 
 
 def _ring(mark: Ring, along: FloatArray, across: FloatArray) -> FloatArray:
     a, b = mark.major_nm / 2, mark.minor_nm / 2
     turns = bool(mark.lobes or mark.gap)
     radius, distance, unit = _polar(along, across, a, b, mark.outline, turns)
-    edge = line_profile(distance + np.float32(mark.edge_nm / 8), mark.edge_nm) * np.float32(mark.depth)
+    inward = np.float32(mark.edge_nm / 6)
+    edge = line_profile(distance + inward, mark.edge_nm) * np.float32(mark.depth)
+    if mark.minor_nm < 2 * line_reach_nm(mark.edge_nm):
+        # in the middle both sides' tails meet
+        edge += line_profile(distance + (np.float32(2 * b) - inward), mark.edge_nm) * np.float32(mark.depth)
     if mark.second is not None:
         inset, second = np.float32(mark.second.inset_nm), mark.second
         edge += line_profile(distance + inset, mark.edge_nm) * np.float32(second.depth)

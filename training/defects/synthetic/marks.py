@@ -49,7 +49,7 @@ class SecondEdge(Part):
 class Ring(_Ellipse):
     """An open loop: a dark line along the ellipse.
 
-    edge_nm: full width at half maximum of the line, whose middle runs `edge_nm` / 8 inside the ellipse: there the
+    edge_nm: full width at half maximum of the line, whose middle runs `edge_nm` / 6 inside the ellipse: there the
     labellers' ellipses lie on the real pictures. fill: attenuation inside. core: of a spot in the middle, as wide as
     the edge. lobes: modulation of the depth around the loop. outline: of its radius. gap: share of the circumference
     where the line is out of contrast, around the end of the major axis that `gap_end` (+1, -1) names.

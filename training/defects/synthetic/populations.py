@@ -126,7 +126,7 @@ def _open(dice: Dice, kind: Population, look: Look, x: float, y: float, size: fl
         angle_deg=angle,
         depth=depth,
         edge_nm=min(look.edge_nm * dice.even(0.85, 1.15), 0.75 * minor),
-        fill=depth * dice.even(0.1, 0.9) * float(np.exp(-minor / 14.0)),
+        fill=depth * dice.even(0.0, 0.6) * float(np.exp(-minor / 20.0)),
         lobes=(lobes, *harmonics(dice, {1: 0.3, 3: 0.2, 5: 0.15, 8: 0.15})),
         outline=harmonics(dice, {3: 0.045, 4: 0.035, 5: 0.02}),
         gap=dice.even(0.08, 0.3) if dice.chance(0.1) else 0.0,
@@ -147,11 +147,11 @@ def _double(dice: Dice, kind: Population, look: Look, x: float, y: float, size: 
         minor_nm=minor,
         angle_deg=angle,
         depth=depth,
-        edge_nm=min(0.8 * look.edge_nm * dice.even(0.8, 1.15), inset),
+        edge_nm=min(0.8 * look.edge_nm * dice.even(0.8, 1.2), 1.1 * inset),
         lobes=harmonics(dice, {1: 0.3, 2: 0.3, 4: 0.2, 7: 0.2}),
         outline=harmonics(dice, {3: 0.035, 4: 0.03}),
         core=core[dice.weighted({"none": 0.4, "bright": 0.35, "dark": 0.25})],
-        second=SecondEdge(inset_nm=inset, depth=depth * dice.even(0.4, 1.0), between=depth * dice.even(0.05, 0.35)),
+        second=SecondEdge(inset_nm=inset, depth=depth * dice.even(0.5, 1.1), between=depth * dice.even(0.0, 0.25)),
     )
 
 
@@ -169,7 +169,7 @@ def _edge_on(dice: Dice, kind: Population, look: Look, x: float, y: float, size:
         soft_nm=dice.even(1.8, 3.2) * look.focus,
         bow_nm=dice.normal(0.0, 0.012) * size,
         taper=dice.even(0.0, 0.5),
-        waves=harmonics(dice, {2: 0.15, 3: 0.12, 5: 0.12}),
+        waves=harmonics(dice, {1: 0.15, 2: 0.15, 3: 0.08}),
         halo=depth * dice.even(0.05, 0.28),
         halo_nm=dice.even(2.0, 5.0) * look.focus,
         halo_side=dice.even(-0.9, 0.9),

@@ -22,7 +22,7 @@ def dislocations(dice: Dice, ranges: Ranges, frame: Frame, look: Look) -> list[L
         area = (width + 2 * _AROUND_NM) * (height + 2 * _AROUND_NM)
         kind = {"wander": dice.even(0.2, 1.0), "bow": dice.even(0.1, 0.7), "straight": dice.even(0.0, 0.2)}
         longest, joined = dice.decades((80.0, 500.0)), dice.even(0.0, 0.5)
-        for _ in range(min(dice.count(dice.decades(ranges.line_density_per_nm2) * area), 80)):
+        for _ in range(min(dice.count(dice.decades(ranges.line_density_per_nm2) * area), 90)):
             x = dice.even(-_AROUND_NM, width + _AROUND_NM)
             y = dice.even(-_AROUND_NM, height + _AROUND_NM)
             if made and dice.chance(joined):
@@ -53,14 +53,14 @@ def _course(dice: Dice, x: float, y: float, length: float, kind: str) -> tuple[t
 def _line(dice: Dice, ranges: Ranges, look: Look, points: tuple[tuple[float, float], ...]) -> Line:
     width = dice.even(*ranges.line_width_nm) * look.focus
     fade = dice.decades((2.0, 30.0)) if dice.chance(0.5) else 0.0
-    beaded = fade < 8.0 and dice.chance(0.45)
+    beaded = fade < 8.0 and dice.chance(0.3)
     return Line(
         points_nm=points,
         depth=dice.even(*ranges.line_depth) * look.vigour * (1.0 + fade / 30.0) ** -0.5,
         width_nm=width,
         fade_nm=fade,
         taper_nm=dice.decades((2.0, 25.0)) + 0.6 * fade,
-        ends=(dice.even(0.4, 1.6), dice.even(0.4, 1.6)),
+        ends=(dice.even(0.4, 1.35), dice.even(0.4, 1.35)),
         waves=harmonics(dice, {2: 0.25, 4: 0.2, 7: 0.2, 11: 0.15}),
         beads=dice.even(0.05, 0.35) if beaded else 0.0,
         bead_nm=dice.even(1.3, 5.0) * width,
