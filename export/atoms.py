@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from model_store.manifest import Training
 from model_store.store import MODELS
 from training.atoms.checkpoints import Checkpoint, trained_network
 from training.atoms.settings import Settings
-from training.atoms.synthetic import RANDOM
+from training.atoms.synthetic import LATTICES, RANDOM
 
 EVALUATION, BF16_EVALUATION = "evaluation.json", "evaluation_bf16.json"
 
@@ -25,12 +26,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `python -m export atoms`."""
     parser.description = (
         "Export a training run. evaluation.json and evaluation_bf16.json of the run's folder become its scores, and "
-        "decide whether bf16 is allowed; the leave-one-lattice-out runs are looked for beside it."
+        "decide whether bf16 is allowed."
     )
     parser.add_argument("run_folder", type=Path, metavar="RUN", help="folder of the training run")
     parser.add_argument("--name", required=True, help="of the model and of its folder")
     parser.add_argument("--version", default="1.0.0")
     parser.add_argument("--store", type=Path, default=MODELS, help="folder of models (default: the one that ships)")
+    parser.add_argument(
+        "--leave-one-out",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="RUN",
+        help="folders of evaluated runs that left a lattice out",
+    )
     parser.add_argument("--default", action="store_true", help="make it the default model of its family")
     parser.set_defaults(run=run)
 
@@ -40,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     folder: Path = options.run_folder
     try:
         network = trained_network(folder)
-        evidence = collect_evidence(folder)
+        evidence = collect_evidence(folder, options.leave_one_out)
         manifest = export_network(
             network, evidence, options.store / options.name, version=options.version, default=options.default
         )
@@ -56,14 +65,14 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def collect_evidence(folder: Path) -> Evidence:
-    """Everything that a training run's folder, and those beside it, know about the network."""
+def collect_evidence(folder: Path, leave_one_out: Sequence[Path] = ()) -> Evidence:
+    """Everything that a training run's folder, and those of the runs that left a lattice out, know of the network."""
     evaluation = _read(folder / EVALUATION)
     bf16 = _read(folder / BF16_EVALUATION)
     equality: Equality | None = None
     if evaluation and bf16:
         equality = compare_evaluations(evaluation, bf16)
-    return Evidence(training=training_record(folder), scores=scores(folder, evaluation), bf16=equality)
+    return Evidence(training=training_record(folder), scores=scores(evaluation, leave_one_out), bf16=equality)
 
 
 def training_record(folder: Path) -> Training:
@@ -88,7 +97,7 @@ def training_record(folder: Path) -> Training:
     )
 
 
-def scores(folder: Path, evaluation: dict[str, Any] | None) -> dict[str, Any]:
+def scores(evaluation: dict[str, Any] | None, leave_one_out: Sequence[Path]) -> dict[str, Any]:
     """The scores of the manifest: held-out simulated lattices, leave-one-out, real micrographs."""
     out: dict[str, Any] = {}
     if evaluation:
@@ -100,16 +109,14 @@ def scores(folder: Path, evaluation: dict[str, Any] | None) -> dict[str, Any]:
         if wide := evaluation["simulated"].get("wide"):
             out["held_out_wide"] = _rounded(wide["all"])
         out["real"] = {file: _rounded(row) for file, row in evaluation["real"].items()}
-    leave_one_out = {}
-    for path in sorted(folder.parent.glob(f"*/{EVALUATION}")):
-        settings = Settings.read(path.parent)
-        if len(settings.left_out) == 1 and settings.network == Settings.read(folder).network:
-            report = _read(path) or {}
-            leave_one_out[settings.left_out[0]] = _rounded(report["simulated"]["usual"][settings.left_out[0]]) | {
-                "steps": Checkpoint.read(path.parent).step
-            }
-    if leave_one_out:
-        out["leave_one_out"] = leave_one_out
+    rows = {}
+    for folder in leave_one_out:
+        (lattice,) = Settings.read(folder).left_out
+        report = json.loads((folder / EVALUATION).read_text(encoding="utf-8"))
+        steps = {"steps": Checkpoint.read(folder).step}
+        rows[lattice] = _rounded(report["simulated"]["usual"][lattice]) | steps
+    if rows:
+        out["leave_one_out"] = {lattice: rows[lattice] for lattice in LATTICES if lattice in rows}
     return out
 
 

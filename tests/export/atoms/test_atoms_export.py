@@ -71,7 +71,8 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def exported(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     store = tmp_path_factory.mktemp("store")
-    assert main(["atoms", str(run_folder), "--name", "atoms_small", "--store", str(store), "--default"]) == 0
+    others = ["--leave-one-out", str(run_folder.parent / "without")]
+    assert main(["atoms", str(run_folder), "--name", "atoms_small", "--store", str(store), "--default", *others]) == 0
     return store / "atoms_small"
 
 
