@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from export.evidence import Equality, compare_evaluations
 from export.folder import Evidence, ParityError, export_network
 from model_store.manifest import Training
@@ -86,7 +84,7 @@ def training_record(folder: Path) -> Training:
         command=command,
         seed=settings.seed,
         minutes=round(checkpoint.minutes, 1),
-        device=f"CPU, {torch.get_num_threads()} threads" if not torch.cuda.is_available() else "GPU",
+        device=checkpoint.device,
         data=f"{checkpoint.step * settings.batch // settings.reuse} simulated micrographs of {settings.size_px}² px, "
         f"{100 * settings.random_share:g} % of them of random lattices, the others of {', '.join(settings.lattices)}, "
         "made as it went",

@@ -26,6 +26,7 @@ class Checkpoint:
     minutes: float
     log: list[dict[str, float]] = field(default_factory=list)
     finished: bool = False
+    device: str = "CPU"
 
     def write(self, folder: Path) -> None:
         """Replaces the checkpoint of a run's folder in one move: an interruption leaves the one before."""

@@ -42,6 +42,13 @@ def use_bf16(settings: Settings, device: torch.device) -> bool:
     return settings.precision == "bf16"
 
 
+def device_name(device: torch.device) -> str:
+    """What the training runs on, in words."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU, {torch.get_num_threads()} threads"
+
+
 class Training:
     """One run in one folder."""
 
@@ -102,6 +109,7 @@ class Training:
             minutes=self.minutes,
             log=self.log,
             finished=finished,
+            device=device_name(self.device),
         ).write(self.folder)
         write_log(self.log, self.folder)
 
