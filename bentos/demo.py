@@ -38,10 +38,10 @@ def main(argv: list[str] | None = None) -> int:
     if missing:
         print(f"There is no file {missing[0]}. Give a path: make demo MICROGRAPH=path/to/file.dm4", file=sys.stderr)
         return 2
-    micrographs = arguments.micrographs or samples(Store())
     out: Path = arguments.out
     out.mkdir(parents=True, exist_ok=True)
     try:
+        micrographs = arguments.micrographs or samples(Store())
         with service() as url:
             options = ["--url", url, "--csv", f"{out}/", "--json", f"{out}/", "--overlay", f"{out}/"]
             if arguments.pixel_size_nm:
