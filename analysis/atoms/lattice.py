@@ -31,7 +31,7 @@ def find_vectors(xy: npt.NDArray[np.floating]) -> tuple[Floats, Floats] | None:
 
     Differences between neighbours gather at the lattice's points, whatever slow distortion the picture has. Of the
     gathering places, those are translations of the whole pattern that carry nearly all columns onto others; a vector
-    between two columns of one cell (a dumbbell) carries at most half. Both vectors are means over all columns.
+    between two columns of one cell (a dumbbell) carries at most half. Both vectors are medians over all columns.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def find_vectors(xy: npt.NDArray[np.floating]) -> tuple[Floats, Floats] | None:
     for second in vectors[1:]:
         sine = abs(first[0] * second[1] - first[1] * second[0]) / np.hypot(*first) / np.hypot(*second)
         if sine >= _MIN_SINE:
-            return _ordered(*(_mean_translation(xy, tree, v, _TOLERANCE * nearest) for v in (first, second)))
+            return _ordered(*(_typical_translation(xy, tree, v, _TOLERANCE * nearest) for v in (first, second)))
     return None
 
 
@@ -100,14 +100,18 @@ def _share(tree: cKDTree, sample: Floats, hull: Floats, vector: Floats, toleranc
     return float((tree.query(moved[inside], distance_upper_bound=tolerance)[0] <= tolerance).mean())
 
 
-def _mean_translation(xy: Floats, tree: cKDTree, vector: Floats, tolerance: float) -> Floats:
-    """Mean difference of all pairs of points that are about `vector` apart."""
-    for _ in range(2):  # again about the mean, so that the circle is centred
-        distances, index = tree.query(xy + vector, distance_upper_bound=tolerance)
+def _typical_translation(xy: Floats, tree: cKDTree, vector: Floats, tolerance: float) -> Floats:
+    """Median difference of all pairs of points that are about one, two and four vectors apart, for one vector.
+
+    Not the mean: along a row the differences add up to the last point less the first, so the mean would rest on the
+    points at the border of the picture alone, which are the worst.
+    """
+    for periods in (1, 1, 2, 4):
+        distances, index = tree.query(xy + periods * vector, distance_upper_bound=tolerance)
         met = np.isfinite(distances)
-        if not met.any():
-            return vector
-        vector = (xy[index[met]] - xy[met]).mean(axis=0)
+        if met.sum() < len(xy) / 4:
+            break
+        vector = np.median(xy[index[met]] - xy[met], axis=0) / periods
     return vector
 
 

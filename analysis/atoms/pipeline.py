@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from numbers import Real
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +33,7 @@ NETWORK_ERROR_PX = 0.2  # of the network's positions in x and in y, network pixe
 _FEW_COLUMNS = 10
 _MANY_UNREFINED = 0.2
 _NEAREST_PM = (70.0, 1000.0)
-_FIELDS = tuple(AtomColumn.model_fields)
+_FITTED = ("intensity", "background", "sigma_major_px", "sigma_minor_px", "angle_deg", "fit_quality")
 
 Floats = npt.NDArray[np.float64]
 
@@ -88,15 +88,18 @@ def analyse(
     ran_at = time.perf_counter()
     points = find_columns(probability, method=postprocess, threshold=level)
     height, width = micrograph.pixels.shape
-    xy = np.clip(prepared.to_micrograph(points.xy), -0.5, (width - 0.5, height - 0.5))
-    fits = None
+    xy, scores, fits = prepared.to_micrograph(points.xy), points.score, None
     if refine:
         error_px = NETWORK_ERROR_PX / min(prepared.scale_x, prepared.scale_y)
         fits = refinement.refine(micrograph.pixels, xy, position_error_px=error_px)
         xy = fits.xy
+    # a column whose centre the picture does not reach is not in the picture, though its flank is
+    inside = np.flatnonzero(((xy >= 0) & (xy <= (width - 1, height - 1))).all(axis=1))
+    order = inside[_reading_order(xy[inside])]
+    xy, scores, fits = xy[order], scores[order], fits.take(order) if fits is not None else None
     size = _pixel_size(micrograph)
     statistics = describe(xy, (height, width), size)
-    columns = _columns(xy, points.score, fits, size)
+    columns = _columns(xy, scores, fits, size)
     end = time.perf_counter()
     return AtomsResult(
         request_id=request_id,
@@ -150,29 +153,27 @@ def _reading_order(xy: Floats) -> npt.NDArray[np.intp]:
 def _columns(xy: Floats, scores: Floats, fits: Refined | None, size: tuple[float, float] | None) -> list[AtomColumn]:
     """The answer's rows, to the digits that mean something: 1e-4 px, 1e-6 nm, six digits of a grey value."""
     nothing: list[float | None] = [None] * len(xy)
-    ok = fits.ok if fits is not None else np.zeros(len(xy), bool)
+    ok = fits.ok.tolist() if fits is not None else [False] * len(xy)
 
     def fitted(values: Floats) -> list[float | None]:
-        return [value if good else None for value, good in zip(values.tolist(), ok.tolist(), strict=True)]
+        return [value if good else None for value, good in zip(values.tolist(), ok, strict=True)]
 
-    x_nm, y_nm = (np.round(xy * size, 6).T.tolist()) if size is not None else (nothing, nothing)
-    rows = list(
-        zip(
-            *np.round(xy, 4).T.tolist(),
-            x_nm,
-            y_nm,
-            np.round(scores, 4).tolist(),
-            fitted(_significant(fits.amplitude)) if fits is not None else nothing,
-            fitted(_significant(fits.background)) if fits is not None else nothing,
-            fitted(np.round(fits.sigma_major_px, 4)) if fits is not None else nothing,
-            fitted(np.round(fits.sigma_minor_px, 4)) if fits is not None else nothing,
-            fitted(np.round(fits.angle_deg, 2)) if fits is not None else nothing,
-            fitted(np.round(fits.quality, 4)) if fits is not None else nothing,
-            ok.tolist(),
-            strict=True,
-        )
-    )
-    return [AtomColumn(**dict(zip(_FIELDS, rows[i], strict=True))) for i in _reading_order(xy)]
+    x_px, y_px = np.round(xy, 4).T.tolist()
+    x_nm, y_nm = np.round(xy * size, 6).T.tolist() if size is not None else (nothing, nothing)
+    values: dict[str, list[Any]] = {"x_px": x_px, "y_px": y_px, "x_nm": x_nm, "y_nm": y_nm}
+    values |= {"score": np.round(scores, 4).tolist(), "refined": ok}
+    values |= dict.fromkeys(_FITTED, nothing)
+    if fits is not None:
+        values |= {
+            "intensity": fitted(_significant(fits.amplitude)),
+            "background": fitted(_significant(fits.background)),
+            "sigma_major_px": fitted(np.round(fits.sigma_major_px, 4)),
+            "sigma_minor_px": fitted(np.round(fits.sigma_minor_px, 4)),
+            "angle_deg": fitted(np.round(fits.angle_deg, 2)),
+            "fit_quality": fitted(np.round(fits.quality, 4)),
+        }
+    names = tuple(values)
+    return [AtomColumn(**dict(zip(names, row, strict=True))) for row in zip(*values.values(), strict=True)]
 
 
 def _significant(values: Floats, digits: int = 6) -> Floats:

@@ -10,21 +10,20 @@ nothing that the fit could use, and the widths are corrected for it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
-import scipy.ndimage as ndi
 from scipy.spatial import cKDTree
 
 from analysis.atoms.gaussians import AMPLITUDE, BACKGROUND, SHAPE, Prior, S, U, X, Y, ellipse, fit, gaussian
+from analysis.atoms.windows import background_slopes, disc, normalised, typical_sigma, variation
 
 Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
 
 _LONE_SPACING_PX = 20.0  # taken for the spacing where there is a single column
 _BINNED_SIGMA_PX = 1.5  # bins are as large as leaves columns this wide
-_PROFILE_SAMPLE = 500  # columns whose mean profile gives the width to start from
 _FIRST_SHAPE_SPREAD = 0.7  # of the logarithm of the width, before any column is fitted
 _SHAPE_SPREAD = 0.15  # about the median column
 _WINDOW_SPACING = 0.6  # radius of the window, of the spacing ...
@@ -66,6 +65,10 @@ class Refined:
     angle_deg: Floats
     quality: Floats
 
+    def take(self, index: npt.NDArray[np.intp]) -> Refined:
+        """The fits of some of the columns, in the order of `index`."""
+        return Refined(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
+
 
 @dataclass
 class _Scene:
@@ -99,9 +102,9 @@ def refine(
     """
     xy = np.asarray(xy, np.float64).reshape(-1, 2)
     spacing = _nearest(xy)
-    sigma = _typical_sigma(pixels, xy, spacing) if len(xy) else 1.0
-    bin_px = max(1, int(sigma / _BINNED_SIGMA_PX))
-    picture, offset, unit = _normalised(pixels, bin_px)
+    sigma = typical_sigma(pixels, xy, spacing) if len(xy) else 1.0
+    bin_px = max(1, min(int(sigma / _BINNED_SIGMA_PX), min(pixels.shape) // 3))
+    picture, offset, unit = normalised(pixels, bin_px)
     if len(xy) == 0 or not 1e-30 < unit < 1e30 or min(picture.shape) < 3:
         nothing = np.full(len(xy), np.nan)
         return Refined(xy, np.zeros(len(xy), bool), nothing, nothing, nothing, nothing, nothing, nothing)
@@ -129,43 +132,6 @@ def _nearest(xy: Floats) -> Floats:
     return np.maximum(cKDTree(xy).query(xy, k=2)[0][:, 1], 1e-3)
 
 
-def _normalised(pixels: npt.NDArray[np.floating], bin_px: int) -> tuple[Singles, float, float]:
-    """The picture in bins, its median subtracted, in units of its standard deviation; and those two."""
-    height, width = (n // bin_px for n in pixels.shape)
-    if bin_px == 1:
-        picture = np.array(pixels, np.float32)
-    else:
-        part = pixels[: height * bin_px, : width * bin_px]
-        picture = np.zeros((height, width), np.float32)
-        for row in range(bin_px):
-            for column in range(bin_px):
-                picture += part[row::bin_px, column::bin_px]
-        picture /= bin_px**2
-    offset = float(np.median(picture[:: max(1, height // 1024), :: max(1, width // 1024)]))
-    picture -= np.float32(offset)
-    unit = float(picture.std(dtype=np.float64))
-    if 1e-30 < unit < 1e30:
-        picture /= np.float32(unit)
-    return picture, offset, unit
-
-
-def _typical_sigma(pixels: npt.NDArray[np.floating], xy: Floats, spacing: Floats) -> float:
-    """Width to start from, pixels: half the width at half height of the columns' mean radial profile, as a Gaussian."""
-    typical = float(np.median(spacing))
-    sample = xy[:: max(1, len(xy) // _PROFILE_SAMPLE)]
-    radii = np.linspace(0, 0.55, 12) * typical
-    angles = np.arange(8) * (np.pi / 4)
-    x = sample[:, 0, None, None] + radii[:, None] * np.cos(angles)
-    y = sample[:, 1, None, None] + radii[:, None] * np.sin(angles)
-    values = ndi.map_coordinates(pixels, [y, x], order=1, mode="nearest", output=np.float64)
-    profile = np.minimum.accumulate(values.mean(axis=(0, 2)))
-    height = profile - profile[-1]
-    if height[0] <= 0:
-        return typical / 5
-    half = float(np.interp(0.5, (1 - height / height[0]), radii))
-    return float(np.clip(half / np.sqrt(2 * np.log(2)), 0.6, typical / 2))
-
-
 def _start(picture: Singles, start: Floats, nearest: Floats, sigma: float) -> _Scene:
     height, width = picture.shape
     anchor = np.rint(start[:, ::-1]).astype(np.intp)
@@ -182,11 +148,11 @@ def _start(picture: Singles, start: Floats, nearest: Floats, sigma: float) -> _S
 def _sweep(scene: _Scene, start: Floats, prior: Prior, steps: int, *, alone: bool) -> None:
     """Fit every column once more, with all others and the slope of the background taken off its window."""
     spacing = float(np.median(scene.nearest))
-    dx, dy = _disc(scene.radius)
+    dx, dy = disc(scene.radius)
     rest, slopes = scene.picture, np.zeros((len(start), 2), np.float32)
     if not alone:
         rest = _without_columns(scene)
-        slopes = _slopes(rest, scene.anchor, spacing)
+        slopes = background_slopes(rest, scene.anchor, spacing)
     result = np.empty_like(scene.parameters)
     for index, inside in _chunks(scene, dx, dy):
         rows = np.clip(scene.anchor[index, 0, None] + dy.astype(np.intp), 0, scene.picture.shape[0] - 1)
@@ -200,7 +166,7 @@ def _sweep(scene: _Scene, start: Floats, prior: Prior, steps: int, *, alone: boo
         result[index], scene.error[index], squares = fit(
             data, inside, dx, dy, own, Prior(prior.mean[index], prior.spread), steps
         )
-        scene.quality[index] = 1 - squares / np.maximum(_variation(raw, inside), 1e-12)
+        scene.quality[index] = 1 - squares / np.maximum(variation(raw, inside), 1e-12)
     scene.parameters = result
     scene.good = _plausible(scene, start)
     bad = ~scene.good  # they begin again, next to neighbours that are known better
@@ -215,7 +181,7 @@ def _without_columns(scene: _Scene) -> Singles:
     if not len(good):
         return rest
     reach = 3 * np.exp(-np.median(scene.parameters[good][:, [S, U]]))
-    dx, dy = _disc(float(reach))
+    dx, dy = disc(float(reach))
     for i in range(0, len(good), _CHUNK):
         index = good[i : i + _CHUNK]
         rows = scene.anchor[index, 0, None] + dy.astype(np.intp)
@@ -224,24 +190,6 @@ def _without_columns(scene: _Scene) -> Singles:
         values = gaussian(scene.parameters[index], dx, dy)
         np.subtract.at(rest, (rows[inside], columns[inside]), values[inside])
     return rest
-
-
-def _slopes(rest: Singles, anchor: npt.NDArray[np.intp], spacing: float) -> Singles:
-    """Slope (n, 2) in x and y of what the columns leave, smoothed over more than the spacing of columns."""
-    step = max(1, round(spacing))
-    height, width = (n // step for n in rest.shape)
-    if min(height, width) < 3:
-        return np.zeros((len(anchor), 2), np.float32)
-    coarse = rest[: height * step, : width * step].reshape(height, step, width, step).mean(axis=(1, 3))
-    # continued by its odd mirror image, so that a slope goes on beyond the border
-    margin = min(3, height - 1, width - 1)
-    coarse = np.pad(coarse, margin, mode="reflect", reflect_type="odd")
-    at = (anchor.T + 0.5) / step - 0.5 + margin
-    slopes = [
-        ndi.map_coordinates(ndi.gaussian_filter(coarse, 1.0, order=order, mode="nearest"), at, order=1, mode="nearest")
-        for order in ((0, 1), (1, 0))
-    ]
-    return (np.stack(slopes, axis=1) / step).astype(np.float32)
 
 
 def _chunks(scene: _Scene, dx: Singles, dy: Singles) -> Iterator[tuple[npt.NDArray[np.intp], Singles | None]]:
@@ -258,14 +206,6 @@ def _chunks(scene: _Scene, dx: Singles, dy: Singles) -> Iterator[tuple[npt.NDArr
                 continue
             y, x = row[index, None] + dy, column[index, None] + dx
             yield index, ((y >= 0) & (y < height) & (x >= 0) & (x < width)).astype(np.float32)
-
-
-def _variation(raw: Singles, inside: Singles | None) -> Floats:
-    """Sum of squared deviations from the mean in each window."""
-    weight = np.ones_like(raw) if inside is None else inside
-    count = weight.sum(axis=1)
-    mean = (raw * weight).sum(axis=1) / np.maximum(count, 1)
-    return (((raw - mean[:, None]) * weight) ** 2).sum(axis=1).astype(np.float64)
 
 
 def _plausible(scene: _Scene, start: Floats) -> npt.NDArray[np.bool_]:
@@ -303,11 +243,3 @@ def _report(scene: _Scene, xy: Floats, bin_px: int, offset: float, unit: float) 
         angle_deg=where_good(np.degrees(-angle) % 180),
         quality=where_good(scene.quality),
     )
-
-
-def _disc(radius: float) -> tuple[Singles, Singles]:
-    """Offsets (k,) in x and y of the pixels within `radius`."""
-    reach = int(radius)
-    dy, dx = np.mgrid[-reach : reach + 1, -reach : reach + 1]
-    inside = np.hypot(dx, dy) <= radius
-    return dx[inside].astype(np.float32), dy[inside].astype(np.float32)
