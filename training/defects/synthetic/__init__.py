@@ -1,9 +1,9 @@
 """Seeded synthetic micrographs of irradiation defects, with class, mask and ellipse of every one.
 
-    from training.defects.synthetic import draw_parameters, render
+from training.defects.synthetic import draw_parameters, render
 
-    micrograph = render(draw_parameters(seed=1))
-    micrograph.pixels, micrograph.pixel_size_nm, micrograph.instances
+micrograph = render(draw_parameters(seed=1))
+micrograph.pixels, micrograph.pixel_size_nm, micrograph.instances
 """
 
 from training.defects.synthetic.drawing import draw_parameters

@@ -110,6 +110,7 @@ def shade(canvas: Canvas, settings: Background, rng: np.random.Generator) -> Non
 def _band(canvas: Canvas, band: Band) -> FloatArray:
     distance, position = _across(canvas, band.normal_deg, band.offset_nm)
     if band.bend_per_nm:
-        distance = distance + np.float32(band.bend_per_nm) * np.square(position)
+        distance += np.float32(band.bend_per_nm) * np.square(position)
     sigma = band.width_nm / 2.355
-    return np.float32(band.depth) * np.exp(np.square(distance * np.float32(1 / sigma)) * np.float32(-0.5))
+    profile = np.exp(np.square(distance * np.float32(1 / sigma)) * np.float32(-0.5))
+    return np.asarray(np.float32(band.depth) * profile, np.float32)

@@ -67,8 +67,16 @@ class Canvas:
             return self.values
         return resized(self.values, self.frame.height, self.frame.width, self.factor)
 
+    def add(self, coarser: Canvas) -> None:
+        """Adds the values of a canvas over the same frame that is not finer than this one."""
+        height, width = self.values.shape
+        ratio = coarser.factor / self.factor
+        self.values += coarser.values if ratio == 1 else resized(coarser.values, height, width, ratio)
 
-def resized(values: FloatArray, height: int, width: int, factor: float, left: float = 0.0, top: float = 0.0) -> FloatArray:
+
+def resized(
+    values: FloatArray, height: int, width: int, factor: float, left: float = 0.0, top: float = 0.0
+) -> FloatArray:
     """(height, width) values of a smooth field from `factor` times coarser ones, bicubic.
 
     `left`, `top`: how much of the coarse field, in its own points, is cut off there.

@@ -6,6 +6,7 @@ import numpy as np
 
 from training.defects.synthetic.dice import Dice
 from training.defects.synthetic.marks import Disc
+from training.defects.synthetic.materials import MATERIALS
 from training.defects.synthetic.parameters import (
     Annotations,
     Background,
@@ -25,7 +26,7 @@ from training.defects.synthetic.parameters import (
 )
 from training.defects.synthetic.patches import Patches
 from training.defects.synthetic.populations import Allowed, Look, defects
-from training.defects.synthetic.ranges import MATERIALS, Ranges
+from training.defects.synthetic.ranges import Ranges
 from training.defects.synthetic.surroundings import bands, borders, dislocations, small_things
 
 _LENGTHS_NM = (5, 10, 20, 50, 100, 200, 500)
@@ -158,7 +159,9 @@ def _background(dice: Dice, ranges: Ranges, frame: Frame, edges: list[Border]) -
                 amplitude=dice.decades(ranges.slow),
                 persistence=dice.even(0.35, 0.6),
             ),
-            Perlin(period_nm=fast_nm, octaves=2, amplitude=dice.decades(ranges.mottle), persistence=dice.even(0.4, 0.8)),
+            Perlin(
+                period_nm=fast_nm, octaves=2, amplitude=dice.decades(ranges.mottle), persistence=dice.even(0.4, 0.8)
+            ),
         ),
         textures=tuple(textures),
         stripes=stripes,
@@ -191,17 +194,17 @@ def _detector(dice: Dice, ranges: Ranges, real: bool) -> Detector:
 
 
 def _annotations(dice: Dice, ranges: Ranges, frame: Frame) -> Annotations:
-    left, top, right, bottom = frame.field or (0, 0, frame.width, frame.height)
+    left, _, right, bottom = frame.field or (0, 0, frame.width, frame.height)
     text = max(8, int(dice.even(0.025, 0.06) * frame.height))
-    scale_bar = None
+    scale_bar, at_left = None, dice.chance(0.6)
     if dice.chance(ranges.scale_bar_chance):
         wanted = dice.even(0.12, 0.35) * (right - left) * frame.pixel_size_nm
         length = max((step for step in _LENGTHS_NM if step <= wanted), default=_LENGTHS_NM[0])
         grey = dice.one_of((0, 255))
-        length_px = round(length / frame.pixel_size_nm)
-        at_left = dice.chance(0.6)
+        # room for the bar and for its label
+        room = max(round(length / frame.pixel_size_nm), 4 * text)
         scale_bar = ScaleBar(
-            x_px=left + text if at_left else max(left, right - text - length_px),
+            x_px=left + text if at_left else max(left, right - text - room),
             y_px=bottom - 2 * text,
             length_nm=length,
             thickness_px=max(2, text // 4),
@@ -214,10 +217,9 @@ def _annotations(dice: Dice, ranges: Ranges, frame: Frame) -> Annotations:
     if frame.field is not None:
         small = max(8, (frame.height - bottom) // 3)
         minute, dose = int(dice.rng.integers(60)), dice.even(0.0, 3.0)
-        captions.append(
-            Caption(x_px=4, y_px=bottom + small, text=f"Time: 15:{minute:02d}   {dose:.2f} dpa", text_px=small, grey=0)
-        )
+        words = f"Time: 15:{minute:02d}   {dose:.2f} dpa"
+        captions.append(Caption(x_px=4, y_px=bottom + small, text=words, text_px=small, grey=0))
         if dice.chance(0.5):
-            words = f"{dose:.1f} dpa"
-            captions.append(Caption(x_px=right - 5 * text, y_px=bottom - 2 * text, text=words, text_px=text, grey=10))
+            x = right - 5 * text if at_left else left + text
+            captions.append(Caption(x_px=x, y_px=bottom - 2 * text, text=f"{dose:.1f} dpa", text_px=text, grey=10))
     return Annotations(scale_bar=scale_bar, captions=tuple(captions))

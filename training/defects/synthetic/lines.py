@@ -9,12 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+import numpy.typing as npt
 from scipy import ndimage
-from scipy.interpolate import CubicSpline
 
 from training.defects.synthetic.canvas import Canvas
 from training.defects.synthetic.ellipses import line_profile, line_reach_nm
 from training.defects.synthetic.marks import Line
+
+FloatArray = npt.NDArray[np.float64]
+
+
+#: Share of a line's depth from which its cross-section is drawn.
+_FAINT = 0.01
+#: Grid that the lines are drawn on: the narrowest is about 3 nm wide.
+FINEST_NM = 0.7
 
 
 def draw(canvas: Canvas, lines: Iterable[Line]) -> None:
@@ -26,7 +34,7 @@ def draw(canvas: Canvas, lines: Iterable[Line]) -> None:
     x, y, weight = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     column, row = np.floor(x), np.floor(y)
     right, below = x - column, y - row
-    at = (row.astype(np.int64) + 1) * (width + 2) + column.astype(np.int64) + 1
+    at = (row.astype(np.intp) + 1) * (width + 2) + column.astype(np.intp) + 1
     total = np.zeros((height + 2) * (width + 2))
     for shift, share in (
         (0, (1 - right) * (1 - below)),
@@ -40,28 +48,37 @@ def draw(canvas: Canvas, lines: Iterable[Line]) -> None:
     canvas.values += smooth[1:-1, 1:-1]
 
 
-def course(line: Line, step_nm: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Points (n, 2) about `step_nm` apart along the line's spline, unit tangents (n, 2) and arc lengths (n,), nm."""
+def course(line: Line, step_nm: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Points (n, 2) about `step_nm` apart along the line, unit tangents (n, 2) and arc lengths (n,), nm.
+
+    The line is the Catmull–Rom spline through its points.
+    """
     points = np.array(line.points_nm)
-    chord = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
-    spline = CubicSpline(chord, points) if len(points) > 2 else None
-    t = np.linspace(0.0, chord[-1], max(2, int(np.ceil(chord[-1] / step_nm))))
-    if spline is None:
-        places = points[0] + (points[1] - points[0]) * (t / chord[-1])[:, None]
-        tangent = np.broadcast_to((points[1] - points[0]) / chord[-1], places.shape)
-    else:
-        places, tangent = spline(t), spline(t, 1)
-        tangent = tangent / np.maximum(np.hypot(tangent[:, 0], tangent[:, 1]), 1e-9)[:, None]
-    length = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(places, axis=0).T))])
+    padded = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
+    sides = np.sqrt(np.square(np.diff(points, axis=0)).sum(axis=1))
+    number = max(2, int(np.ceil(sides.sum() / step_nm)))
+    # evenly along the polygon, so that long and short pieces are alike
+    chord = np.concatenate([[0.0], np.cumsum(sides)])
+    t = np.interp(np.linspace(0.0, chord[-1], number), chord, np.arange(len(points)))
+    piece = np.minimum(t.astype(int), len(points) - 2)
+    f = (t - piece)[:, None]
+    p0, p1, p2, p3 = (padded[piece + shift] for shift in range(4))
+    c1, c2, c3 = p2 - p0, 2 * p0 - 5 * p1 + 4 * p2 - p3, 3 * p1 - p0 - 3 * p2 + p3
+    places = p1 + 0.5 * f * (c1 + f * (c2 + f * c3))
+    tangent = c1 + f * (2 * c2 + 3 * f * c3)
+    tangent /= np.maximum(np.sqrt(np.square(tangent).sum(axis=1, keepdims=True)), 1e-9)
+    length = np.concatenate([[0.0], np.cumsum(np.sqrt(np.square(np.diff(places, axis=0)).sum(axis=1)))])
     return places, tangent, length
 
 
-def along(line: Line, length: np.ndarray) -> np.ndarray:
+def along(line: Line, length: FloatArray) -> FloatArray:
     """Depth at arc lengths (n,) of a line."""
     whole = max(float(length[-1]), 1e-9)
     depth = line.depth * np.interp(length / whole, [0.0, 0.5, 1.0], [line.ends[0], 1.0, line.ends[1]])
     if line.waves:
-        depth *= np.maximum(1.0 + sum(w.amplitude * np.cos(w.order * np.pi * length / whole + w.phase_rad) for w in line.waves), 0.0)
+        angle = np.pi / whole * length
+        waves = [wave.amplitude * np.cos(wave.order * angle + wave.phase_rad) for wave in line.waves]
+        depth *= np.maximum(1.0 + np.sum(waves, axis=0), 0.0)
     if line.beads:
         depth *= 1.0 + line.beads * np.cos(2.0 * np.pi * length / line.bead_nm + line.bead_phase_rad)
     taper = max(line.taper_nm, 1e-3)
@@ -86,16 +103,27 @@ def _ribbon(canvas: Canvas, line: Line) -> tuple[np.ndarray, np.ndarray, np.ndar
         line_profile(offsets.astype(np.float32), line.width_nm),
         line_profile(offsets.astype(np.float32), line.width_nm + line.fade_nm),
     )
-    turning = np.unwrap(np.arctan2(tangent[:, 1], tangent[:, 0]))
-    curvature = np.gradient(turning, np.maximum(length, 1e-9) if len(length) < 2 else length)
-    stride = np.gradient(length) / grid  # how many points of the grid each place stands for
-    depth = (along(line, length) * stride)[near]
+    shown = across > _FAINT
+    offsets, across = offsets[shown], across[shown]
+    if line.fade_nm:
+        # a wide ribbon swings round a kink instead of fanning out there
+        window = max(1, min(int(0.5 * left / grid), len(tangent)))
+        tangent = ndimage.uniform_filter1d(tangent, window, axis=0, mode="nearest")
+        tangent /= np.maximum(np.sqrt(np.square(tangent).sum(axis=1, keepdims=True)), 1e-9)
+    apart = np.maximum(np.diff(length), 1e-9)
+    stride = 0.5 * (np.append(apart, apart[-1]) + np.insert(apart, 0, apart[0]))  # what each place stands for
+    turning = tangent[:-1, 0] * tangent[1:, 1] - tangent[:-1, 1] * tangent[1:, 0]
+    curvature = np.append(turning / apart, 0.0)
+    depth = (along(line, length) * stride / grid)[near]
     places, tangent, curvature = places[near], tangent[near], curvature[near]
-    normal = np.stack([tangent[:, 1], -tangent[:, 0]], axis=1)  # to the left as seen along the line, y down
+    places, offsets = (places - canvas.origin_nm) / grid, offsets / grid
+    # the normal (t_y, -t_x) points to the left as seen along the line, y down
+    x = (places[:, :1] + tangent[:, 1:] * offsets).astype(np.float32)
+    y = (places[:, 1:] - tangent[:, :1] * offsets).astype(np.float32)
     # towards its centre of curvature the ribbon gets denser; beyond that it would turn over
-    density = np.clip(1.0 + curvature[:, None] * offsets[None, :], 0.0, 2.0)
-    weight = depth[:, None] * across[None, :] * density
-    x = (places[:, None, 0] + normal[:, None, 0] * offsets[None, :] - canvas.origin_nm) / grid
-    y = (places[:, None, 1] + normal[:, None, 1] * offsets[None, :] - canvas.origin_nm) / grid
-    inside = (x > -1) & (y > -1) & (x < width) & (y < height) & (np.abs(weight) > 1e-4)
+    density = np.clip(1.0 + (curvature * grid)[:, None] * offsets, 0.0, 2.0)
+    weight = (depth[:, None] * across * density).astype(np.float32)
+    if x.min() > -1 and y.min() > -1 and x.max() < width and y.max() < height:
+        return x.ravel(), y.ravel(), weight.ravel()
+    inside = (x > -1) & (y > -1) & (x < width) & (y < height)
     return x[inside], y[inside], weight[inside]

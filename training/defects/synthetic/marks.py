@@ -86,8 +86,9 @@ class Bar(_Ellipse):
     """A loop seen edge-on: a bar as long as the major axis and as thick as the minor one.
 
     bow_nm: how far its middle is off the straight line between its ends. taper: how much thinner it gets to its ends.
-    waves: modulation of the depth, cos(order · π · position + phase), position running from -1 to 1. halo: depth of the strain contrast beside the
-    bar, `halo_nm` its width, `halo_side` its asymmetry from -1 (only right of the major axis' direction) to 1.
+    waves: modulation of the depth, cos(order · π · position + phase), position running from -1 to 1. halo: depth of
+    the strain contrast beside the bar, `halo_nm` its width, `halo_side` its asymmetry, from -1 (only right of the
+    major axis' direction) to 1.
     """
 
     form: Literal["bar"] = "bar"

@@ -39,9 +39,7 @@ def perlin(height: int, width: int, period_px: float, rng: np.random.Generator) 
     return field * np.float32(1.0 / 0.28)  # the rms of gradient noise, over all its realisations
 
 
-def filtered(
-    height: int, width: int, sigma_x_px: float, sigma_y_px: float, rng: np.random.Generator
-) -> FloatArray:
+def filtered(height: int, width: int, sigma_x_px: float, sigma_y_px: float, rng: np.random.Generator) -> FloatArray:
     """White noise through a Gaussian filter with these standard deviations, (height, width), rms 1 in expectation.
 
     Wide filters work on a coarser grid, where they cost little.
@@ -76,6 +74,8 @@ def stripes(height: int, width: int, width_px: float, normal_deg: float, rng: np
     profile = filtered(1, reach, width_px, 0.0, rng)[0]
     x, y = np.arange(width) - width / 2, np.arange(height) - height / 2
     if abs(np.sin(angle)) < 1e-6:
-        return np.broadcast_to(np.interp(x + reach / 2, np.arange(reach), profile)[None, :], (height, width)).astype(np.float32)
+        return np.broadcast_to(np.interp(x + reach / 2, np.arange(reach), profile)[None, :], (height, width)).astype(
+            np.float32
+        )
     along = x[None, :] * np.cos(angle) - y[:, None] * np.sin(angle) + reach / 2
     return np.interp(along, np.arange(reach), profile).astype(np.float32)

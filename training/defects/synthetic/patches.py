@@ -19,6 +19,8 @@ from training.defects.labels import LabelledPicture
 from training.defects.synthetic.canvas import FloatArray
 from training.defects.synthetic.parameters import Frame, Patch
 
+STRONGEST_TEXTURE = 0.08
+"""Root mean square of a texture made of a real piece, relative to its brightness, at most."""
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".npy")
 
 
@@ -84,7 +86,9 @@ class Patches:
         ValueError: the file is not the one that the parameters were drawn with.
         """
         if patch.file not in self.names:
-            raise ValueError(f"the background {patch.file!r} is not in {self.folder.name}: give the folder it came from")
+            raise ValueError(
+                f"the background {patch.file!r} is not in {self.folder.name}: give the folder it came from"
+            )
         pixels, _, checksum = self.read(patch.file)
         if checksum != patch.sha256:
             raise ValueError(f"the background {patch.file!r} has changed since the parameters were drawn")
@@ -92,6 +96,9 @@ class Patches:
             field = _crop(pixels, frame, patch)
         else:
             field = random_texture(_zoomed(pixels, patch.zoom), frame.height, frame.width, rng)
+            # what stands out of the piece, such as a dislocation, must not make the whole texture stronger
+            spread = 1.48 * float(np.median(np.abs(pixels - 1.0)))
+            field = 1.0 + (field - 1.0) * np.float32(min(spread, STRONGEST_TEXTURE) / max(float(field.std()), 1e-6))
         return np.maximum(1.0 + np.float32(patch.strength) * (field - 1.0), 0.05).astype(np.float32)
 
 
@@ -119,7 +126,8 @@ def random_texture(pixels: FloatArray, height: int, width: int, rng: np.random.G
     """
     spot = pixels[:height, :width]
     mean, deviation = float(spot.mean()), float(spot.std())
-    spot = (spot - mean) * np.outer(np.hanning(spot.shape[0] + 2)[1:-1], np.hanning(spot.shape[1] + 2)[1:-1])
+    fade = np.outer(np.hanning(spot.shape[0] + 2)[1:-1], np.hanning(spot.shape[1] + 2)[1:-1])
+    spot = (spot - np.float32(mean)) * fade.astype(np.float32)
     white = np.fft.rfft2(rng.standard_normal((height, width), dtype=np.float32))
     field = np.fft.irfft2(white * np.fft.rfft2(spot, (height, width)), (height, width)).astype(np.float32)
     field *= np.float32(deviation / max(float(field.std()), 1e-12))

@@ -9,7 +9,7 @@ import numpy as np
 from training.defects.synthetic.dice import Dice
 from training.defects.synthetic.marks import Bar, Disc, Harmonic, Line, Ring, SecondEdge
 from training.defects.synthetic.parameters import Frame
-from training.defects.synthetic.ranges import Population, Ranges
+from training.defects.synthetic.ranges import Form, Population, Ranges
 
 Drawn = Ring | Disc | Bar
 Allowed = Callable[[float, float, float], bool]
@@ -99,8 +99,7 @@ def _mark(dice: Dice, kind: Population, look: Look, x: float, y: float, size: fl
     angle = dice.even(0.0, 180.0)
     if kind.along_deg is not None and not dice.chance(kind.stray):
         angle = (look.turn_deg + dice.one_of(kind.along_deg) + dice.normal(0.0, kind.turn_deg)) % 180.0
-    make = {"open": _open, "double": _double, "edge_on": _edge_on, "solid": _solid, "dot": _solid}[kind.form]
-    return make(dice, kind, look, x, y, size, angle)
+    return _FORMS[kind.form](dice, kind, look, x, y, size, angle)
 
 
 def harmonics(dice: Dice, amplitudes: dict[int, float]) -> tuple[Harmonic, ...]:
@@ -193,3 +192,11 @@ def _solid(dice: Dice, kind: Population, look: Look, x: float, y: float, size: f
         outline=harmonics(dice, {2: 0.08, 3: 0.08, 4: 0.05}),
     )
 
+
+_FORMS: dict[Form, Callable[[Dice, Population, Look, float, float, float, float], Drawn]] = {
+    "open": _open,
+    "double": _double,
+    "edge_on": _edge_on,
+    "solid": _solid,
+    "dot": _solid,
+}

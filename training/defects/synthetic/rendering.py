@@ -20,7 +20,8 @@ from training.defects.synthetic.background import brightness, shade
 from training.defects.synthetic.canvas import Canvas, FloatArray
 from training.defects.synthetic.detector import compressed, record
 from training.defects.synthetic.marks import Bar, Disc, Ring
-from training.defects.synthetic.parameters import Frame, Parameters
+from training.defects.synthetic.materials import MATERIALS
+from training.defects.synthetic.parameters import Frame, Material, Parameters
 from training.defects.synthetic.patches import Patches
 
 #: A defect of which less is inside the frame is not labelled, nor one of fewer pixels.
@@ -77,11 +78,8 @@ class SyntheticMicrograph:
         )
 
 
-CLASSES: dict[str, frozenset[str]] = {
-    "fecral": frozenset({"loop_111", "loop_100", "black_dot"}),
-    "fecral_in_situ": frozenset({"loop"}),
-    "steel_316l": frozenset({"loop"}),
-    "titanium": frozenset({"loop"}),
+CLASSES: dict[Material, frozenset[str]] = {
+    material: frozenset(kind.class_name for kind in ranges.populations) for material, ranges in MATERIALS.items()
 }
 """Classes that a material's pictures have."""
 
@@ -104,8 +102,10 @@ def intensity(parameters: Parameters, patches: Patches | None = None) -> FloatAr
         if patches is None:
             raise ValueError(f"the background {background.patch.file!r} is needed: give the folder it was drawn from")
         foil *= patches.brightness(frame, background.patch, _rng(parameters, 2))
-    canvas = Canvas.over(frame)
-    lines.draw(canvas, parameters.lines)
+    canvas, coarse = Canvas.over(frame), Canvas.over(frame, lines.FINEST_NM)
+    if parameters.lines:
+        lines.draw(coarse, parameters.lines)
+        canvas.add(coarse)
     for mark in parameters.marks:
         ellipses.draw(canvas, mark)
     shade(canvas, background, _rng(parameters, 3))

@@ -1,4 +1,4 @@
-"""What is not labelled and must be passed over: dislocations, specks, precipitates, borders of grains and of the foil."""
+"""What is not labelled and must be passed over: dislocations, specks, precipitates, borders, bend contours."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _course(dice: Dice, x: float, y: float, length: float, kind: str) -> tuple[t
     kinks = (dice.rng.random(number - 1) < 0.05) * dice.rng.normal(0.0, 0.9, number - 1)
     headings = heading + np.clip(np.cumsum(rates * step + kinks), -3.6, 3.6)
     steps = np.stack([np.cos(headings), np.sin(headings)], axis=1) * step
-    points = np.concatenate([[[x, y]], [x, y] + np.cumsum(steps, axis=0)])
+    points = np.cumsum(np.concatenate([[[x, y]], steps]), axis=0)
     return tuple((float(px), float(py)) for px, py in points)
 
 
@@ -74,7 +74,10 @@ def _network(dice: Dice, frame: Frame, look: Look) -> list[Line]:
     y = dice.even(0.0, frame.height * frame.pixel_size_nm)
     turn, apart, depth = dice.even(0.0, np.pi), dice.even(25.0, 70.0), dice.even(0.2, 0.5) * look.vigour
     made = []
-    for direction, count in ((turn, 2 + dice.count(2.0)), (turn + np.pi / 2 + dice.normal(0.0, 0.2), 2 + dice.count(1))):
+    for direction, count in (
+        (turn, 2 + dice.count(2.0)),
+        (turn + np.pi / 2 + dice.normal(0.0, 0.2), 2 + dice.count(1)),
+    ):
         for index in range(count):
             away = (index - (count - 1) / 2) * apart * dice.even(0.8, 1.2)
             length = dice.even(120.0, 350.0)
@@ -116,9 +119,7 @@ def small_things(dice: Dice, ranges: Ranges, frame: Frame, look: Look) -> list[D
     return made
 
 
-def _disc(
-    dice: Dice, field_nm: tuple[float, float], size: float, depth: float, soft: float, rim: float = 0.0
-) -> Disc:
+def _disc(dice: Dice, field_nm: tuple[float, float], size: float, depth: float, soft: float, rim: float = 0.0) -> Disc:
     aspect = dice.near(Spread(0.9, 0.12, 0.6, 1.0))
     return Disc(
         x_nm=dice.even(0.0, field_nm[0]),
