@@ -16,6 +16,8 @@ from training.atoms.networks import AtomNetwork
 
 BEST_PIXEL_SIZE_NM = 0.016
 PIXEL_SIZE_RANGE_NM = (0.010, 0.026)
+TILE_PX = 1024
+"""Most pictures are one tile then, and in larger ones the halos cost 1.3 × the pixels instead of 1.8 × at 512."""
 
 
 def input_spec(network: AtomNetwork) -> InputSpec:
@@ -25,6 +27,7 @@ def input_spec(network: AtomNetwork) -> InputSpec:
         pixel_size_range_nm=PIXEL_SIZE_RANGE_NM,
         multiple_of=network.multiple_of,
         halo_px=network.halo_px,
+        tile_px=TILE_PX,
     )
 
 
