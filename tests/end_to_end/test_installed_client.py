@@ -52,4 +52,4 @@ def test_models_of_the_service(client_venv: Path, live_server: str) -> None:
         [client_venv / "emserve", "models", "--json", "--url", live_server], capture_output=True, text=True, check=True
     )
     names = {manifest.name for manifest in Store().manifests()}
-    assert {row["name"] for row in json.loads(done.stdout)} == names
+    assert {row["name"] for row in json.loads(done.stdout)["models"]} == names
