@@ -21,12 +21,13 @@ def line_profile(distance: FloatArray, fwhm: float) -> FloatArray:
     """
     u = 1.0 + np.square(distance * np.float32(2 * _HALF_WIDTH / fwhm))
     above_foot = (1.0 / (u * np.sqrt(u)) - np.float32(_FOOT)) * np.float32(1 / (1 - _FOOT))
-    return np.maximum(above_foot, 0.0, dtype=np.float32)
+    return np.maximum(above_foot, 0.0)
 
 
 def step(distance: FloatArray, soft: float) -> FloatArray:
     """1 well inside (distance < 0), 0 well outside; half at 0, 15 % at a distance of half of `soft`."""
-    return np.float32(0.5) - np.float32(0.5) * distance / np.sqrt(np.square(distance) + np.float32((0.51 * soft) ** 2))
+    slope = distance / np.sqrt(np.square(distance) + np.float32((0.51 * soft) ** 2))
+    return np.asarray(0.5 - 0.5 * slope, np.float32)
 
 
 def line_reach_nm(fwhm: float) -> float:

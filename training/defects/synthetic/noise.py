@@ -13,7 +13,8 @@ _SAMPLES = 8  # of gradient noise in a cell: between them it is interpolated
 def perlin(height: int, width: int, period_px: float, rng: np.random.Generator) -> FloatArray:
     """Gradient noise (height, width) with one random gradient every `period_px` pixels.
 
-    K. Perlin, SIGGRAPH 1985; fade 6t⁵ - 15t⁴ + 10t³ (2002). A period below 2 px is taken as 2 px.
+    K. Perlin, SIGGRAPH 1985; fade 6t⁵ - 15t⁴ + 10t³ (2002). A period below 2 px is taken as 2 px; below 8 px
+    the grid takes away some of the strength.
     """
     period_px = max(period_px, 2.0)
     rows, columns = int(height / period_px) + 2, int(width / period_px) + 2
@@ -36,7 +37,7 @@ def perlin(height: int, width: int, period_px: float, rng: np.random.Generator) 
     cells = (top * (1 - below) + bottom * below).reshape(rows * samples, columns * samples)
     left, upper = (float(offset) * samples * 0.99 for offset in shift)
     field = resized(cells, height, width, period_px / samples, left, upper)
-    return field * np.float32(1.0 / 0.28)  # the rms of gradient noise, over all its realisations
+    return field * np.float32(1.0 / 0.211)  # the rms of gradient noise, over all its realisations
 
 
 def filtered(height: int, width: int, sigma_x_px: float, sigma_y_px: float, rng: np.random.Generator) -> FloatArray:

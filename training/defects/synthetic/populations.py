@@ -112,7 +112,8 @@ def harmonics(dice: Dice, amplitudes: dict[int, float]) -> tuple[Harmonic, ...]:
 
 def _open(dice: Dice, kind: Population, look: Look, x: float, y: float, size: float, angle: float) -> Ring:
     minor = size * dice.near(kind.aspect)
-    depth = dice.even(*kind.depth) * look.vigour
+    # the line of a large loop is paler
+    depth = dice.even(*kind.depth) * look.vigour * (1.0 - 0.25 * min(max((size - 10.0) / 35.0, 0.0), 1.0))
     # Most loops are darkest along their long sides, some at their ends.
     sides = np.pi if dice.chance(0.7) else 0.0
     lobes = Harmonic(order=2, amplitude=dice.even(0.0, 0.35), phase_rad=float(sides + dice.normal(0.0, 0.4)))
@@ -126,8 +127,8 @@ def _open(dice: Dice, kind: Population, look: Look, x: float, y: float, size: fl
         depth=depth,
         edge_nm=min(look.edge_nm * dice.even(0.85, 1.15), 0.75 * minor),
         fill=depth * dice.even(0.0, 0.6) * float(np.exp(-minor / 20.0)),
-        lobes=(lobes, *harmonics(dice, {1: 0.3, 3: 0.2, 5: 0.15, 8: 0.15})),
-        outline=harmonics(dice, {3: 0.045, 4: 0.035, 5: 0.02}),
+        lobes=(lobes, *harmonics(dice, {1: 0.3, 3: 0.2, 5: 0.2})),
+        outline=harmonics(dice, {3: 0.045, 4: 0.04}),
         gap=dice.even(0.08, 0.3) if dice.chance(0.1) else 0.0,
         gap_end=1 if dice.chance(0.5) else -1,
     )
@@ -136,7 +137,7 @@ def _open(dice: Dice, kind: Population, look: Look, x: float, y: float, size: fl
 def _double(dice: Dice, kind: Population, look: Look, x: float, y: float, size: float, angle: float) -> Ring:
     minor = size * dice.near(kind.aspect)
     depth = dice.even(*kind.depth) * look.vigour
-    inset = min(look.edge_nm * dice.even(0.75, 1.1), 0.3 * minor)
+    inset = min(look.edge_nm * dice.even(0.85, 1.3), 0.33 * minor)
     core = {"none": 0.0, "bright": -dice.even(0.05, 0.2), "dark": dice.even(0.1, 0.5)}
     return Ring(
         class_name=kind.class_name,
@@ -146,8 +147,8 @@ def _double(dice: Dice, kind: Population, look: Look, x: float, y: float, size: 
         minor_nm=minor,
         angle_deg=angle,
         depth=depth,
-        edge_nm=min(0.8 * look.edge_nm * dice.even(0.8, 1.2), 1.1 * inset),
-        lobes=harmonics(dice, {1: 0.3, 2: 0.3, 4: 0.2, 7: 0.2}),
+        edge_nm=min(0.9 * look.edge_nm * dice.even(0.8, 1.2), 1.2 * inset),
+        lobes=harmonics(dice, {1: 0.3, 2: 0.3, 5: 0.2}),
         outline=harmonics(dice, {3: 0.035, 4: 0.03}),
         core=core[dice.weighted({"none": 0.4, "bright": 0.35, "dark": 0.25})],
         second=SecondEdge(inset_nm=inset, depth=depth * dice.even(0.5, 1.1), between=depth * dice.even(0.0, 0.25)),
@@ -187,9 +188,9 @@ def _solid(dice: Dice, kind: Population, look: Look, x: float, y: float, size: f
         angle_deg=angle,
         depth=dice.even(*kind.depth) * look.vigour,
         soft_nm=min(dice.even(*kind.soft_nm) * look.focus, 0.8 * major * aspect),
-        lobes=harmonics(dice, {1: 0.5, 2: 0.25, 3: 0.15}),
+        lobes=harmonics(dice, {1: 0.5, 2: 0.3}),
         split=dice.even(0.2, 0.6) if dice.chance(0.15) else 0.0,
-        outline=harmonics(dice, {2: 0.08, 3: 0.08, 4: 0.05}),
+        outline=harmonics(dice, {2: 0.08, 3: 0.09}),
     )
 
 

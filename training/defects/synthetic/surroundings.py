@@ -22,7 +22,7 @@ def dislocations(dice: Dice, ranges: Ranges, frame: Frame, look: Look) -> list[L
         area = (width + 2 * _AROUND_NM) * (height + 2 * _AROUND_NM)
         kind = {"wander": dice.even(0.2, 1.0), "bow": dice.even(0.1, 0.7), "straight": dice.even(0.0, 0.2)}
         longest, joined = dice.decades((80.0, 500.0)), dice.even(0.0, 0.5)
-        for _ in range(min(dice.count(dice.decades(ranges.line_density_per_nm2) * area), 90)):
+        for _ in range(min(dice.count(dice.decades(ranges.line_density_per_nm2) * area), 70)):
             x = dice.even(-_AROUND_NM, width + _AROUND_NM)
             y = dice.even(-_AROUND_NM, height + _AROUND_NM)
             if made and dice.chance(joined):
