@@ -15,6 +15,9 @@ Floats = npt.NDArray[np.float64]
 
 MIN_COLUMNS = 12
 _NEIGHBOURS = 40  # of each column: differences to these are looked at
+_REACH = (
+    15.0  # of the distance to the nearest neighbour: farther ones are not looked at, so that the histogram is bounded
+)
 _SAMPLE = 800  # columns whose neighbours are looked at
 _SHORTEST = 0.6  # of the distance to the nearest neighbour: strays may lie closer
 _PROMINENT = 0.3  # of the fullest place: less is no translation of the whole pattern
@@ -46,6 +49,8 @@ def find_vectors(xy: npt.NDArray[np.floating]) -> tuple[Floats, Floats] | None:
         return None
     tree = cKDTree(xy)
     nearest = float(np.median(tree.query(xy, k=2)[0][:, 1]))
+    if not nearest > 0:  # most points lie on another
+        return None
     try:
         hull = ConvexHull(xy).equations
     except QhullError:  # all on one line
@@ -76,7 +81,7 @@ def _gathering_places(tree: cKDTree, sample: Floats, nearest: float) -> Floats:
     distances, index = tree.query(sample, k=count + 1)
     differences = (tree.data[index[:, 1:]] - sample[:, None]).reshape(-1, 2)
     # beyond the reach of the nearest-neighbour list the histogram would be cut off
-    reach = float(np.median(distances[:, -1]))
+    reach = min(float(np.median(distances[:, -1])), _REACH * nearest)
     differences = differences[np.hypot(*differences.T) <= reach]
     size = _BIN * nearest
     half = int(reach / size) + 2

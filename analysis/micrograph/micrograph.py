@@ -16,7 +16,7 @@ import numpy as np
 from analysis.micrograph.picture import Picture, Request, broken
 from analysis.micrograph.pixels import plain
 from analysis.micrograph.sniff import sniff
-from analysis.micrograph.units import LARGEST_NM, SMALLEST_NM, calibrate, is_plausible
+from analysis.micrograph.units import MAX_ASPECT, calibrate, is_plausible
 from emserve.exceptions import EmptyBody, EmserveError, InvalidParameter, TooLarge
 from emserve.results import MicrographInfo, Notice, PixelSizeSource
 
@@ -166,15 +166,23 @@ def _checked_pixel_size(given: float | tuple[float, float] | None) -> tuple[floa
     if given is None:
         return None
     sizes = tuple(given) if isinstance(given, tuple | list) else (given, given)
-    if len(sizes) != 2 or not all(
-        isinstance(size, Real) and not isinstance(size, bool) and is_plausible(float(size)) for size in sizes
-    ):
-        raise InvalidParameter(
-            f"A pixel cannot have the size {given!r} nm.",
-            remedy=f"Pass nm per pixel, from {SMALLEST_NM:g} to {LARGEST_NM:g}, or leave it out.",
-            field="pixel_size_nm",
-        )
-    return float(sizes[0]), float(sizes[1])
+    if len(sizes) == 2 and all(isinstance(size, Real) and not isinstance(size, bool) for size in sizes):
+        x_nm, y_nm = float(sizes[0]), float(sizes[1])
+        if is_plausible(x_nm, y_nm):
+            return x_nm, y_nm
+        if is_plausible(x_nm, x_nm) and is_plausible(y_nm, y_nm):
+            raise InvalidParameter(
+                f"A pixel of {x_nm:g} × {y_nm:g} nm has sides that differ more than {MAX_ASPECT:g} times.",
+                remedy="Pass both sides of one pixel in nm, or one number for square pixels.",
+                field="pixel_size_nm",
+            )
+    texts = [f"{size:g}" if isinstance(size, float | int) else repr(size) for size in sizes]
+    text = " × ".join(dict.fromkeys(texts)) if len(texts) == 2 else repr(given)
+    raise InvalidParameter(
+        f"{text} nm is not a valid pixel size.",
+        remedy="Pass the size of one pixel in nm, for example 0.015 where atom columns are resolved, or leave it out.",
+        field="pixel_size_nm",
+    )
 
 
 def _checked_frame(frame: int) -> int:

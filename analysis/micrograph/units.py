@@ -15,6 +15,7 @@ Kind = Literal["length", "none", "reciprocal", "angle", "energy", "time", "unkno
 # Outside of this a pixel size is a mistake: a hundredth of a hydrogen atom, or a pixel that shows to the naked eye.
 SMALLEST_NM = 1e-4
 LARGEST_NM = 1e6
+MAX_ASPECT = 10.0  # of the two sides of a pixel: no microscope scans rows and columns more differently
 
 _LENGTHS_NM = {
     1e9: ("m", "meter", "meters", "metre", "metres"),
@@ -70,14 +71,16 @@ def calibrate(scale_x: Scale | None, scale_y: Scale | None) -> tuple[tuple[float
     if "unknown" in kinds:
         return None, (_dropped(f"is in a unit that is not known ('{scale_x.unit}', '{scale_y.unit}')"),)
     size_nm = (scale_x.value * _NM[_plain(scale_x.unit)], scale_y.value * _NM[_plain(scale_y.unit)])
-    if not all(is_plausible(size) for size in size_nm):
+    if not is_plausible(*size_nm):
         return None, (_dropped(f"cannot be true ({size_nm[0]:.4g} nm × {size_nm[1]:.4g} nm)"),)
     return size_nm, ()
 
 
-def is_plausible(size_nm: float) -> bool:
-    """Whether a pixel can have this size."""
-    return math.isfinite(size_nm) and SMALLEST_NM <= size_nm <= LARGEST_NM
+def is_plausible(x_nm: float, y_nm: float) -> bool:
+    """Whether a pixel can have these sides."""
+    if not all(math.isfinite(size) and SMALLEST_NM <= size <= LARGEST_NM for size in (x_nm, y_nm)):
+        return False
+    return max(x_nm, y_nm) <= MAX_ASPECT * min(x_nm, y_nm)
 
 
 def _plain(unit: str) -> str:

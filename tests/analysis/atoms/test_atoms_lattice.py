@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -86,6 +88,23 @@ def test_disorder_has_no_lattice(seed):
 def test_too_few_or_in_line(xy):
     assert find_vectors(xy) is None
     assert fit_sites(xy) is None
+
+
+@pytest.mark.parametrize("field", [200.0, 1000.0])
+def test_pairs_far_from_each_other_take_little_memory(field):
+    """The distance to the fortieth neighbour is then a hundred times that to the nearest."""
+    random = np.random.default_rng(2)
+    one = random.uniform(0, field, (8, 2))
+    tracemalloc.start()
+    try:
+        assert find_vectors(np.concatenate([one, one + [3, 1]])) is None
+        assert tracemalloc.get_traced_memory()[1] < 100e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_points_on_top_of_each_other_have_no_lattice():
+    assert find_vectors(np.repeat(np.random.default_rng(0).uniform(0, 90, (20, 2)), 2, axis=0)) is None
 
 
 @settings(max_examples=25, deadline=None)

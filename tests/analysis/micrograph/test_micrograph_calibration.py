@@ -69,6 +69,19 @@ def test_impossible_sizes_are_dropped_with_a_notice(value: float) -> None:
     assert notices[0].remedy == "Pass pixel_size_nm."
 
 
+@pytest.mark.parametrize("size", [(0.001, 100.0), (0.2, 0.01)])
+def test_sides_of_a_pixel_that_differ_more_than_ten_times(
+    grey: np.ndarray, tiff: Save, npy: Save, size: tuple[float, float]
+) -> None:
+    micrograph = read(tiff(grey, imagej=True, resolution=(1 / size[0], 1 / size[1]), metadata={"unit": "nm"}))
+    assert micrograph.pixel_size_source == "none"
+    assert [notice.code for notice in micrograph.notices] == ["pixel_size_dropped"]
+    with pytest.raises(InvalidParameter, match="differ more than 10 times") as caught:
+        read(npy(grey), pixel_size_nm=size)
+    assert caught.value.field == "pixel_size_nm"
+    assert read(npy(grey), pixel_size_nm=(0.01, 0.1)).pixel_size_y_nm == 0.1
+
+
 def test_unknown_units_are_dropped_with_a_notice() -> None:
     size, notices = calibrate(Scale(1.0, "furlong"), Scale(1.0, "furlong"))
     assert size is None
@@ -114,6 +127,8 @@ def test_impossible_arguments_are_refused(grey: np.ndarray, npy: Save, size: obj
     with pytest.raises(InvalidParameter) as caught:
         read(npy(grey), pixel_size_nm=size)  # type: ignore[arg-type]
     assert caught.value.field == "pixel_size_nm"
+    assert "is not a valid pixel size" in caught.value.message
+    assert "0.015" in caught.value.remedy  # a size that the analysis takes, not a range that it does not
 
 
 @pytest.mark.parametrize("frame", [-1, 1, 0.0, True, "0"])
