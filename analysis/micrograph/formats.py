@@ -68,7 +68,7 @@ def read(data: bytes, request: Request, format: str) -> Picture:
     if find_spec("rsciio") is None or find_spec("h5py") is None:
         raise MissingDependency(
             f"{_NAMES[format]} files are read by RosettaSciIO, which is not installed.",
-            remedy='Run: pip install "emserve-server[formats]"',
+            remedy="Run: pip install rosettasciio h5py",
         )
     if format in ("dm3", "dm4"):
         digitalmicrograph.check(data, request)

@@ -7,9 +7,12 @@ from typing import Any
 
 from emserve.exceptions import MissingDependency
 
+# What each extra of clients/pyproject.toml brings, by the names that pip knows.
+_PACKAGES = {"plot": "matplotlib pillow", "pandas": "pandas"}
+
 
 def require(module: str, *, extra: str, purpose: str) -> Any:
-    """Import an optional module, or raise MissingDependency that names the extra of emserve that brings it."""
+    """Import an optional module, or raise MissingDependency that names the packages of the extra that it belongs to."""
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
@@ -17,5 +20,5 @@ def require(module: str, *, extra: str, purpose: str) -> Any:
         if (error.name or "").split(".")[0] != package:
             raise
         raise MissingDependency(
-            f"{purpose} needs {package}, which is not installed.", remedy=f'Run: pip install "emserve[{extra}]"'
+            f"{purpose} needs {package}, which is not installed.", remedy=f"Run: pip install {_PACKAGES[extra]}"
         ) from error

@@ -21,6 +21,8 @@ NOT_FITTED = (60, 190, 255)
 _SIDE_TO_SEE_PX = 640
 _LONGEST_ENLARGED_SIDE_PX = 4096
 _LARGEST_UPSCALE = 8
+_LARGEST_ASPECT = 10.0
+_MOST_PIXELS = 128_000_000
 _SPACING_TO_SEE_PX = 14.0
 _SUBPIXELS = 4
 _MARK_SUPERSAMPLING = 8
@@ -35,7 +37,7 @@ def draw(result: AtomsResult, pixels: NDArray[Any]) -> Image.Image:
 
     A dot marks a column: orange where its position comes from the Gaussian fit, blue where it is the network's. The
     size is the micrograph's own; small or dense ones are enlarged by a whole factor, and non-square pixels are made
-    square.
+    square, unless they are longer than 10 : 1 or the overlay would have more than 128 million pixels.
     """
     image_module = require("PIL.Image", extra="plot", purpose="An overlay")
     scale_x, scale_y = scales(result)
@@ -54,6 +56,10 @@ def scales(result: AtomsResult) -> tuple[float, float]:
     aspect = 1.0
     if info.pixel_size_x_nm and info.pixel_size_y_nm:
         aspect = info.pixel_size_y_nm / info.pixel_size_x_nm
+    # Such pixel sizes are a mistake or a line scan; made square, a small picture would fill the memory.
+    stretched = info.width_px * info.height_px * max(aspect, 1 / aspect)
+    if not 1 / _LARGEST_ASPECT <= aspect <= _LARGEST_ASPECT or (aspect != 1 and stretched > _MOST_PIXELS):
+        aspect = 1.0
     wide, tall = max(1.0, 1 / aspect), max(1.0, aspect)
     shortest, longest = sorted((info.width_px * wide, info.height_px * tall))
     factor = round(_SIDE_TO_SEE_PX / shortest)

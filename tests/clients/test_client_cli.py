@@ -340,7 +340,7 @@ def test_overlays_without_pillow_are_refused_at_once(
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, "PIL", None)
     assert run("atoms", pictures[0], "--overlay", tmp_path / "x.png") == 2
-    assert 'pip install "emserve[plot]"' in capsys.readouterr().err
+    assert "pip install matplotlib pillow" in capsys.readouterr().err
     assert server.requests == []
 
 

@@ -73,6 +73,24 @@ def test_non_square_pixels_become_square() -> None:
     assert scales(with_pixel_sizes(result, 0.02, 0.01)) == (2.0, 1.0)
 
 
+@pytest.mark.parametrize(
+    ("width", "height", "x_nm", "y_nm"),
+    [(256, 256, 1e-5, 1.0), (256, 256, 1.0, 1e-5), (16_000, 4000, 0.01, 0.03), (64, 64, 1e-200, 1e200)],
+)
+def test_overlays_do_not_fill_the_memory(width: int, height: int, x_nm: float, y_nm: float) -> None:
+    result = with_pixel_sizes(atoms_result([], width_px=width, height_px=height), x_nm, y_nm)
+    scale_x, scale_y = scales(result)
+    assert scale_x == scale_y, "not made square"
+    assert width * scale_x * height * scale_y <= 128e6
+
+
+def test_long_pixels_are_drawn_as_they_are() -> None:
+    result = with_pixel_sizes(atoms_result([(350.0, 20.0)], width_px=700, height_px=700), 0.01, 1.0)
+    image = draw(with_spacing(result, 30.0), np.zeros((700, 700)))
+    assert image.size == (700, 700)
+    assert centre(marks(image, FITTED)) == pytest.approx((350.0, 20.0), abs=0.3)
+
+
 def test_dots_at_the_border_and_columns_without_a_fit() -> None:
     result = atoms_result([(0.0, 0.0), (699.4, 699.4), (350.0, 350.0)], width_px=700, height_px=700, pixel_size_nm=None)
     result.columns[2] = result.columns[2].model_copy(update={"refined": False})
@@ -234,4 +252,4 @@ def test_without_the_extra_the_remedy_is_the_pip_command(
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(MissingDependency) as caught:
         action()
-    assert caught.value.remedy == 'Run: pip install "emserve[plot]"'
+    assert caught.value.remedy == "Run: pip install matplotlib pillow"

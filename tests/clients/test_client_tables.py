@@ -105,4 +105,4 @@ def test_without_pandas_the_remedy_is_the_pip_command(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(MissingDependency) as caught:
         atoms_result().to_dataframe()
-    assert caught.value.remedy == 'Run: pip install "emserve[pandas]"'
+    assert caught.value.remedy == "Run: pip install pandas"

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
+import tomllib
 from pathlib import Path
 
+import pytest
+
 import emserve
+from emserve import MissingDependency
+from emserve._extras import require
 
 
 def say(program: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -42,7 +48,7 @@ except MissingDependency as error:
 """
     done = say(client_venv / "python", "-c", code)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == 'Run: pip install "emserve[plot]"'
+    assert done.stdout.strip() == "Run: pip install matplotlib pillow"
 
 
 def test_every_module_is_in_the_wheel(client_venv: Path, root: Path) -> None:
@@ -50,3 +56,11 @@ def test_every_module_is_in_the_wheel(client_venv: Path, root: Path) -> None:
     modules = sorted(str(path.relative_to(sources)) for path in sources.rglob("*.py"))
     installed = Path(say(client_venv / "python", "-c", "import emserve; print(emserve.__file__)").stdout).parent
     assert sorted(str(path.relative_to(installed)) for path in installed.rglob("*.py")) == modules
+
+
+def test_remedies_name_what_the_extras_bring(root: Path) -> None:
+    extras = tomllib.loads((root / "clients" / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    for extra, brings in extras.items():
+        with pytest.raises(MissingDependency) as caught:
+            require("no_such_package", extra=extra, purpose="A test")
+        assert caught.value.remedy == f"Run: pip install {' '.join(re.split('[<>=]', line)[0] for line in brings)}"

@@ -480,7 +480,7 @@ class TestWithoutTheExtra:
         assert sniff(starts[format] + bytes(60)) == format
         with pytest.raises(MissingDependency) as caught:
             read(starts[format] + bytes(60))
-        assert caught.value.remedy == 'Run: pip install "emserve-server[formats]"'
+        assert caught.value.remedy == "Run: pip install rosettasciio h5py"
         assert caught.value.status == 501
 
     def test_reading_a_png_imports_nothing_of_it(
