@@ -41,7 +41,7 @@ def unexpected(request_id: str) -> InternalError:
     """What the caller is told about an exception that nobody foresaw; the log has the rest."""
     return InternalError(
         "The server failed at this request.",
-        remedy=f"Try again; if it stays so, report the request id {request_id}, which stands in the server's log.",
+        remedy=f"Try again; if it stays so, report the request id {request_id}, which is in the log.",
     )
 
 

@@ -67,7 +67,7 @@ def complete(api: FastAPI, *, with_keys: bool) -> None:
         "name": "X-Request-Id",
         "in": "header",
         "required": False,
-        "description": "comes back in the answer and stands in the log",
+        "description": "comes back in the answer and is in the log",
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"},
     }
     for operations in schema["paths"].values():

@@ -65,6 +65,6 @@ def parse(kind: type[P], fields: dict[str, str]) -> P:
         reason = first["msg"].removeprefix("Value error, ")
         raise InvalidParameter(
             f"`{name}` is {fields[name][:80]!r}: {reason[:1].lower()}{reason[1:]}.",
-            remedy=f"It takes: {kind.model_fields[name].description}.",
+            remedy=f"Allowed: {kind.model_fields[name].description}.",
             field=name,
         ) from error

@@ -82,7 +82,7 @@ async def _parts(request: Request) -> list[tuple[str, str | UploadFile]]:
     except (MultiPartException, FormParserError) as error:
         reason = getattr(error, "message", "") or str(error)
         raise BadRequest(
-            f"The body cannot be taken apart: {reason}",
+            f"The body cannot be parsed: {reason}",
             remedy=f"Send the file with a file name, and parameters as short texts: {EXAMPLE}",
         ) from error
     if not parser.complete:

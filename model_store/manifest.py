@@ -1,4 +1,4 @@
-"""The manifest of a model: the one hand-written truth about what a folder of the store holds.
+"""The manifest of a model: the one place that says what a folder of the store holds; the export writes it.
 
 `load` reads `<folder>/manifest.yaml` strictly: an unknown key, a value of the wrong type or a missing one is an error
 that names the key and the remedy. `write` writes it back in the order of the fields below, so that a manifest that is
@@ -196,7 +196,7 @@ def parse(text: str, *, name: str = "?") -> Manifest:
     except yaml.YAMLError as error:
         raise StoreError(
             f"The manifest of '{name}' is not YAML: {' '.join(str(error).split())}",
-            remedy="Mend the YAML at that line.",
+            remedy="Fix the YAML at that line.",
         ) from error
     try:
         return Manifest.model_validate(content)

@@ -73,8 +73,8 @@ def _series_beside(emi: Path) -> Path:
         return found[0]
     if not found:
         raise UnreadableMicrograph(
-            f"{emi.name} holds no picture: TIA keeps it in a .ser file beside it, and there is none.",
-            remedy=f"Put {stem}_1.ser beside it, or pass the .ser file itself.",
+            f"{emi.name} holds no picture: TIA keeps it in a .ser file next to it, and there is none.",
+            remedy=f"Put {stem}_1.ser next to it, or pass the .ser file itself.",
             field="file",
         )
     raise UnreadableMicrograph(

@@ -71,15 +71,15 @@ class Client:
 
         Parameters
         ----------
-        source: path, the bytes of a file, or an array (height, width) or (frames, height, width). Of an `.emi` the
-            `.ser` beside it is sent.
+        source: path, the bytes of a file, or an array (height, width) or (frames, height, width). For an `.emi` the
+            `.ser` next to it is sent.
         pixel_size_nm: one number, or (x, y); wins over what the file says.
         model: name of the model, as `models()` lists it.
         threshold: height of the network's map that counts as a column, 0 to 1.
         postprocess: 'log' (Laplacian of Gaussian) or 'otsu' (Otsu's threshold and geometric centres).
         refine: whether a 2D Gaussian is fitted to each column.
         frame: which frame of a stack, from 0.
-        request_id: comes back in the answer and stands in the server's log; made up if None.
+        request_id: comes back in the answer and is in the server's log; made up if None.
 
         Raises EmserveError (see `emserve.exceptions`) and OSError for a file that cannot be opened.
         """

@@ -1,7 +1,7 @@
 """Every error that emserve raises, on the server and in the client.
 
     EmserveError
-    ├── InputError                      something about the request: mend it and send it again
+    ├── InputError                      something about the request: fix it and send it again
     │   ├── EmptyBody                   400  no bytes in the file
     │   ├── BadRequest                  400  the request is not what the endpoint takes
     │   ├── UnsupportedFormat           415  no reader knows these bytes

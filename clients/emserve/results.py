@@ -43,7 +43,7 @@ class ModelInfo(Part):
     family: str
     version: str
     sha256: str = Field(description="checksum of the weight file")
-    runtime: str = Field(description="onnx, openvino, torchscript, triton or fake")
+    runtime: str = Field(description="onnx, openvino, torchscript, triton, fake; torch in training")
     precision: str = Field(description="fp32 or bf16")
 
 
@@ -196,7 +196,7 @@ class AtomsResult(Result):
         return cls.model_validate_json(Path(fspath(source)).read_bytes())
 
     def to_csv(self, path: str | PathLike[str] | None = None) -> str:
-        """One row a column, named as in `AtomColumn`; full precision, None is empty; written to `path` if given."""
+        """One row per atom column, named as in `AtomColumn`; full precision, None is empty; written to `path` if given."""
         from emserve.tables import csv_text
 
         text = csv_text(self)
@@ -205,7 +205,7 @@ class AtomsResult(Result):
         return text
 
     def to_dataframe(self) -> pandas.DataFrame:
-        """One row a column, named as in `AtomColumn`; None is NaN. Raises MissingDependency without pandas."""
+        """One row per atom column, named as in `AtomColumn`; None is NaN. Raises MissingDependency without pandas."""
         from emserve.tables import dataframe
 
         return dataframe(self)

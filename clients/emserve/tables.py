@@ -1,4 +1,4 @@
-"""Answers as tables: one row a column, one heading a quantity with its unit.
+"""Answers as tables: one row per atom column, one heading per quantity with its unit.
 
 The headings are the fields of `AtomColumn` in their order; fields that a newer server adds follow by name.
 """
@@ -36,7 +36,7 @@ class CsvWriter:
         self._headings: list[str] | None = None
 
     def write(self, result: AtomsResult, name: str = "") -> None:
-        """Add one row a column."""
+        """Add one row per atom column."""
         if self._headings is None:
             self._headings = headings(result.columns)
             self._rows.writerow([FILE_HEADING, *self._headings] if self._named else self._headings)

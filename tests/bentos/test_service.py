@@ -239,7 +239,7 @@ BAD_PARAMETERS: dict[str, tuple[dict[str, str], int, str, str]] = {
 
 @pytest.fixture
 def unharmed(service: TestClient, lattice_npy: bytes, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """After the test the next good request is answered, and no traceback stands in the log."""
+    """After the test the next good request is answered, and no traceback is in the log."""
     caplog.set_level(logging.INFO)
     yield
     assert post(service, lattice_npy).status_code == 200
@@ -288,7 +288,7 @@ def test_bad_parameter(service: TestClient, lattice_npy: bytes, case: str) -> No
         ({}, 400, "no body"),
         ({"files": {"file": ("a", b"1")}, "params": {"threshold": "0.5"}}, 400, "in the address"),
         ({"content": b"x", "headers": {"content-type": "multipart/form-data"}}, 400, "oundary"),
-        ({"content": b"x", "headers": {"content-type": "multipart/form-data; boundary=b"}}, 400, "taken apart"),
+        ({"content": b"x", "headers": {"content-type": "multipart/form-data; boundary=b"}}, 400, "cannot be parsed"),
         (
             {
                 "content": b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n12345',

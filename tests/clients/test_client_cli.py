@@ -93,17 +93,30 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ["atoms", "a.png", "--concurrency", "0"],
         ["atoms", "a.png", "--pixel", "0.01"],
         ["defects", "a.png"],
+        ["atoms", "a.png", "--threshold", "3"],
+        ["atoms", "a.png", "--threshold", "0"],
+        ["atoms", "a.png", "--url", "notaurl"],
+        ["atoms", "a.png", "--api-key", "clé"],
         ["models", "--url", "localhost"],
+        ["models", "--api-key", "clé"],
     ],
     ids=" ".join,
 )
 def test_usage(words: list[str], capsys: pytest.CaptureFixture[str], connect: Connect) -> None:
     server = connect()
-    assert run(*words) == (1 if words[:1] == ["models"] else 2)
+    assert run(*words) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "emserve" in captured.err
     assert server.requests == []
+
+
+@pytest.mark.parametrize("option", ["--pixel-size-nm", "--threshold", "--frame", "--concurrency", "--timeout"])
+def test_a_word_for_a_number_is_named(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("atoms", "a.png", option, "abc") == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith(f"emserve atoms: error: argument {option}: 'abc' is not a")
+    assert last.endswith("number")
 
 
 def test_one_micrograph(connect: Connect, pictures: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
@@ -285,7 +298,7 @@ def test_what_would_meet_every_file_is_said_once(
     assert run("atoms", *pictures * 10, "--concurrency", 2) == 1
     assert len(server.requests) <= 8
     lines = capsys.readouterr().err.splitlines()
-    assert lines == [f"emserve: {pictures[0]}: {error}", "emserve: gave up on the other 29 files."]
+    assert lines == [f"emserve: {pictures[0]}: {error}", "emserve: skipped the remaining 29 files."]
 
 
 def test_a_busy_server_is_waited_for(connect: Connect, pictures: list[Path]) -> None:
@@ -362,11 +375,15 @@ def test_models(connect: Connect, capsys: pytest.CaptureFixture[str]) -> None:
     golden = emserve.results.ModelList.model_validate_json(
         (Path(__file__).parent / "golden" / "models_1.0.json").read_text()
     )
+    measured = {"recall": 0.991, "precision": 0.997, "rms_pm": 6.5, "columns": 51162}
+    scores = {"held_out": measured, "held_out_by_lattice": {"si_110": measured}, "real": {"a.png": {"columns": 12}}}
+    golden = golden.model_copy(update={"models": [golden.models[0].model_copy(update={"scores": scores})]})
     connect(models=golden.models)
     assert run("models") == 0
     heading, _, row = capsys.readouterr().out.splitlines()
     assert heading.split()[0] == "name"
-    for word in ("atoms_segresnet", "1.0.0", "yes", "16 pm", "MIT", "recall 0.991, precision 0.997, rms_pm 6.5"):
+    assert not set(row) & set("{}[]"), "what is nested is for --json"
+    for word in ("atoms_segresnet", "1.0.0", "yes", "16 pm", "MIT", "recall 0.991, precision 0.997, Δd 6.5 pm"):
         assert word in row
     assert run("models", "--json") == 0
     assert json.loads(capsys.readouterr().out) == golden.model_dump()

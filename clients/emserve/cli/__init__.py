@@ -20,7 +20,7 @@ DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 _ATOMS_EPILOG = """\
 Where PATH of --json, --csv or --overlay is an existing folder or ends with /, every micrograph gets a file of its own
 there, named after it. Otherwise all go into that one file: a CSV has the heading `micrograph` in front, a JSON is a
-list (or one answer a line, where PATH ends with .jsonl), each answer with its `file`; for one micrograph neither is
+list (or one answer per line, where PATH ends with .jsonl), each answer with its `file`; for one micrograph neither is
 added. PATH - is the standard output. Settings: EMSERVE_URL, EMSERVE_API_KEY.
 """
 
@@ -49,13 +49,15 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    atoms.add_argument("files", metavar="FILE", nargs="+", type=Path, help="micrograph; of an .emi the .ser beside it")
+    atoms.add_argument(
+        "files", metavar="FILE", nargs="+", type=Path, help="micrograph; for an .emi the .ser next to it is sent"
+    )
     atoms.add_argument(
         "--pixel-size-nm", metavar="NM", type=_pixel_size, help="pixel size, or X,Y; wins over what the file says"
     )
     atoms.add_argument("--model", metavar="NAME", help="model to use (default: the server's; see `emserve models`)")
     atoms.add_argument(
-        "--threshold", metavar="T", type=_finite, help="height of the network's map that counts as a column, 0 to 1"
+        "--threshold", metavar="T", type=_threshold, help="height of the network's map that counts as a column, 0 to 1"
     )
     atoms.add_argument(
         "--postprocess", metavar="WAY", choices=("log", "otsu"), help="from the network's map to columns: log or otsu"
@@ -63,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
     atoms.add_argument("--no-refine", action="store_true", help="do not fit a 2D Gaussian to each column")
     atoms.add_argument("--frame", metavar="N", type=_frame, help="frame of a stack, from 0 (default: 0)")
     atoms.add_argument("--json", metavar="PATH", help="write the whole answers")
-    atoms.add_argument("--csv", metavar="PATH", help="write one row a column")
+    atoms.add_argument("--csv", metavar="PATH", help="write one row per atom column")
     atoms.add_argument("--overlay", metavar="PATH", help="write PNGs of the micrographs with the columns marked")
     atoms.add_argument(
         "--concurrency", metavar="N", type=_count, default=4, help="micrographs sent at a time (default: 4)"
@@ -98,7 +100,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "models":
             return listing.run(options)
         return asyncio.run(batch.run(options))
-    except batch.UsageError as error:
+    # What the server finds wrong with a file's parameters is told with the file; here it is the command line itself.
+    except (batch.UsageError, emserve.InvalidParameter) as error:
         print(f"emserve: {error}", file=sys.stderr)
         return USAGE
     except emserve.EmserveError as error:
@@ -113,17 +116,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILED
 
 
-def _finite(text: str) -> float:
-    number = float(text)
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
     if not math.isfinite(number):
         raise argparse.ArgumentTypeError(f"{text} is not a finite number")
     return number
 
 
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+
+
 def _positive(text: str) -> float:
-    number = _finite(text)
+    number = _number(text)
     if number <= 0:
         raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return number
+
+
+def _threshold(text: str) -> float:
+    number = _number(text)
+    if not 0 < number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
     return number
 
 
@@ -137,14 +157,14 @@ def _pixel_size(text: str) -> float | tuple[float, float]:
 
 
 def _frame(text: str) -> int:
-    number = int(text)
+    number = _whole(text)
     if number < 0:
-        raise argparse.ArgumentTypeError("frames count from 0")
+        raise argparse.ArgumentTypeError(f"{text} is below 0; frames count from 0")
     return number
 
 
 def _count(text: str) -> int:
-    number = int(text)
+    number = _whole(text)
     if number < 1:
-        raise argparse.ArgumentTypeError("it takes at least 1")
+        raise argparse.ArgumentTypeError(f"{text} is below 1")
     return number

@@ -98,7 +98,7 @@ class Batch:
                     failed += bool(outcome.errors)
                     if any(_hopeless(error) for error in outcome.errors) and (waiting or running):
                         left = len(waiting) + len(running)
-                        print(f"emserve: gave up on the other {left} files.", file=sys.stderr)
+                        print(f"emserve: skipped the remaining {left} file{'s' * (left > 1)}.", file=sys.stderr)
                         return 1
                     progress.advance(outcome.job.name)
             finally:

@@ -162,7 +162,7 @@ class Outputs:
 
 
 class JsonList:
-    """Writes answers, each with its `file` in front, as a JSON list or as one answer a line."""
+    """Writes answers, each with its `file` in front, as a JSON list or as one answer per line."""
 
     def __init__(self, stream: TextIO, *, lines: bool) -> None:
         self._stream = stream

@@ -1,4 +1,4 @@
-"""How far it has come, on the standard error: a bar on a terminal, a line a file otherwise."""
+"""How far it has come, on the standard error: a bar on a terminal, a line per file otherwise."""
 
 from __future__ import annotations
 

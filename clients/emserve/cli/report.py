@@ -63,7 +63,7 @@ def atoms_row(name: str, result: AtomsResult) -> tuple[str, ...]:
 
 
 def warning_lines(result: AtomsResult) -> list[str]:
-    """One indented line a warning."""
+    """One indented line per warning."""
     return [f"  warning: {notice.message} {notice.remedy}".rstrip() for notice in result.warnings]
 
 
