@@ -197,7 +197,12 @@ def _disagreement(argument: tuple[float, float], file: tuple[float, float] | Non
     return (
         Notice(
             code="pixel_size_overridden",
-            message=f"The file says {file[0]:.5g} nm per pixel; the {argument[0]:.5g} nm that were passed were used.",
+            message=f"The file says {_text(file)} nm per pixel; the {_text(argument)} nm that were passed were used.",
             remedy="Leave pixel_size_nm out to use the file's.",
         ),
     )
+
+
+def _text(size_nm: tuple[float, float]) -> str:
+    """One number for square pixels, x × y for others."""
+    return " × ".join(dict.fromkeys(f"{size:.5g}" for size in size_nm))

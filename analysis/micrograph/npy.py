@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 
 from analysis.micrograph.picture import (
+    MIN_SIDE_PX,
     SEND_A_PICTURE,
     Picture,
     Request,
@@ -26,12 +27,15 @@ _HEADER = re.compile(
 
 
 def read(data: bytes, request: Request) -> Picture:
-    """A picture (height, width), with 3 or 4 colours last, or a stack of either along the first dimension."""
+    """A picture (height, width), with 1, 3 or 4 colours last, or a stack of either along the first dimension."""
     length_bytes = 2 if data[6:7] == b"\x01" else 4
     start = 8 + length_bytes + int.from_bytes(data[8 : 8 + length_bytes], "little")
     found = _HEADER.fullmatch(data[8 + length_bytes : start])
     if not found:
-        raise broken("NPY") if b"}" not in data[:start] else not_a_picture("an array with named fields")
+        if b"}" not in data[:start]:
+            raise broken("NPY")
+        fields = b"'descr': [" in data[:start]
+        raise not_a_picture("an array with named fields" if fields else "an array of something else than numbers")
     if found[1][1:2] == b"O":
         raise UnreadableMicrograph(
             "The NPY file holds pickled Python objects, which are never opened.",
@@ -41,9 +45,14 @@ def read(data: bytes, request: Request) -> Picture:
     if dtype.kind not in "biufc":
         raise not_a_picture("an array of something else than numbers")
     shape = tuple(int(size) for size in found[3].replace(b" ", b"").split(b",") if size)
-    colours = 3 if len(shape) >= 3 and shape[-1] in (3, 4) and min(shape[-3:-1]) > 4 else 2
+    colours = 3 if len(shape) >= 3 and shape[-1] in (1, 3, 4) and min(shape[-3:-1]) > 4 else 2
     if len(shape) < colours:
         raise UnreadableMicrograph(f"The NPY file holds data of {len(shape)} dimensions.", remedy=SEND_A_PICTURE)
+    if len(shape) == 3 and shape[-1] < MIN_SIDE_PX <= min(shape[:2]) and colours == 2:
+        raise UnreadableMicrograph(
+            f"The NPY file holds {shape[1]} × {shape[0]} pixels of {shape[2]} channels each; 1, 3 or 4 are read.",
+            remedy="Save one channel: numpy.save(path, array[..., 0]).",
+        )
     frames = count_frames(shape[:-colours])
     height, width = shape[-colours:][:2]
     check_size(width, height, request)

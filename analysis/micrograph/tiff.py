@@ -16,10 +16,19 @@ import tifffile
 from PIL import TiffImagePlugin
 
 from analysis.micrograph import isolation
-from analysis.micrograph.picture import Picture, Request, broken, check_frame, check_size, count_frames
+from analysis.micrograph.picture import (
+    Picture,
+    Request,
+    broken,
+    check_frame,
+    check_size,
+    count_frames,
+    several_pictures,
+)
 from analysis.micrograph.raster import pixels_of
 from analysis.micrograph.tiff_calibration import scales_of
 from emserve.exceptions import UnreadableMicrograph
+from emserve.results import Notice
 
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # it logs what it raises as well, with tracebacks
 
@@ -34,14 +43,15 @@ def read(data: bytes, request: Request) -> Picture:
     _check_pages(data)
     # OME is read as plain pages: its series may name other files, which are never opened.
     with tifffile.TiffFile(io.BytesIO(data), is_ome=False) as tif:
-        series = tif.series[0]
+        series, notices = _largest(tif)
         page = series.keyframe
-        if page.axes not in _PAGES or not series.axes.endswith(page.axes):
-            raise UnreadableMicrograph(
-                f"The TIFF file holds data with the axes {series.axes}.", remedy="Save one picture, or a stack of them."
-            )
         check_size(page.imagewidth, page.imagelength, request)
-        if page.samplesperpixel > 4 or prod(page.chunks) > 4 * prod(page.shape) + _LARGEST_TILE:
+        if page.samplesperpixel > 4:
+            raise UnreadableMicrograph(
+                f"The TIFF file has {page.samplesperpixel} channels per pixel; at most 4 are read.",
+                remedy="Save one channel as a picture, or the channels as a stack.",
+            )
+        if prod(page.chunks) > 4 * prod(page.shape) + _LARGEST_TILE:
             raise broken("TIFF")
         frames = count_frames(series.shape[: len(series.shape) - len(page.shape)])
         check_frame(frames, request)
@@ -51,8 +61,27 @@ def read(data: bytes, request: Request) -> Picture:
             pixels = _paged(data, series, request)
         if page.axes == "SYX" and pixels.shape == page.shape:  # Pillow puts the samples last by itself
             pixels = np.moveaxis(pixels, 0, -1)
+        if page.photometric == tifffile.PHOTOMETRIC.SEPARATED and pixels.shape[2:] != (3,):  # Pillow makes RGB of it
+            pixels = _from_inks(pixels)
         scale_x, scale_y = scales_of(tif, page)
-        return Picture(pixels, frames, scale_x, scale_y)
+        return Picture(pixels, frames, scale_x, scale_y, notices)
+
+
+def _largest(tif: tifffile.TiffFile) -> tuple[tifffile.TiffPageSeries, tuple[Notice, ...]]:
+    """The series of pages with the largest pictures; the smaller ones are thumbnails, or a notice names the choice."""
+    pictures = [s for s in tif.series if s.keyframe.axes in _PAGES and s.axes.endswith(s.keyframe.axes)]
+    if not pictures:
+        raise UnreadableMicrograph(
+            f"The TIFF file holds data with the axes {tif.series[0].axes}.",
+            remedy="Save one picture, or a stack of them.",
+        )
+    series = max(pictures, key=lambda s: s.keyframe.imagewidth * s.keyframe.imagelength)
+    page = series.keyframe
+    others = [s for s in pictures if s is not series and not s.keyframe.is_reduced]
+    if not others:
+        return series, ()
+    taken = f"page {page.index + 1} of {page.imagewidth} × {page.imagelength} pixels"
+    return series, (several_pictures(len(others) + 1, taken),)
 
 
 def _check_pages(data: bytes) -> None:
@@ -136,6 +165,19 @@ def _compressed(page: tifffile.TiffPage) -> UnreadableMicrograph:
         f"TIFF compression {int(page.compression)} of {page.bitspersample} bit pixels is not read.",
         remedy="Save the TIFF without compression.",
     )
+
+
+def _from_inks(stored: np.ndarray) -> np.ndarray:
+    """Cyan, magenta, yellow and black, of which 0 is no ink → red, green and blue."""
+    if stored.ndim != 3 or stored.shape[2] != 4 or stored.dtype.kind != "u":
+        raise UnreadableMicrograph(
+            "The TIFF file holds amounts of inks, not of light.", remedy="Save the TIFF in grey values or RGB."
+        )
+    full = np.iinfo(stored.dtype).max
+    light = np.empty((*stored.shape[:2], 3), np.float32)
+    for channel in range(3):
+        light[..., channel] = (full - stored[..., channel]) * ((full - stored[..., 3]) / np.float32(full))
+    return light
 
 
 def _as_shown(stored: np.ndarray, page: tifffile.TiffPage) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Any
 import tifffile
 
 from analysis.micrograph.picture import Scale
-from analysis.micrograph.units import kind_of
+from analysis.micrograph.units import calibrate, kind_of
 
 Scales = tuple[Scale | None, Scale | None]
 
@@ -19,6 +19,7 @@ Scales = tuple[Scale | None, Scale | None]
 _LARGEST_FROM_RESOLUTION_NM = 1000.0
 _DM_UNIT_X, _DM_UNIT_Y, _DM_SCALE_X, _DM_SCALE_Y = 65003, 65004, 65009, 65010
 _OLYMPUS_SIS = 33560
+_PRINTERS_UNITS = {"in", "inch", "inches", '"', "cm", "centimeter", "centimeters", "centimetre"}
 _NM_PER_RESOLUTION_UNIT: dict[int, float] = {tifffile.RESUNIT.INCH: 2.54e7, tifffile.RESUNIT.CENTIMETER: 1e7}
 
 
@@ -89,7 +90,13 @@ def _jeol(tif: tifffile.TiffFile, page: tifffile.TiffPage) -> Iterator[tuple[Sca
 def _imagej(tif: tifffile.TiffFile, page: tifffile.TiffPage) -> Iterator[tuple[Scale, Scale]]:
     unit = str((tif.imagej_metadata or {})["unit"])
     per_unit_x, per_unit_y = page.get_resolution(tifffile.RESUNIT.NONE)
-    yield Scale(1 / per_unit_x if per_unit_x else 0.0, unit), Scale(1 / per_unit_y if per_unit_y else 0.0, unit)
+    scale_x = Scale(1 / per_unit_x if per_unit_x else 0.0, unit)
+    scale_y = Scale(1 / per_unit_y if per_unit_y else 0.0, unit)
+    if unit.strip().lower() in _PRINTERS_UNITS:  # ImageJ makes a calibration of any picture's dots per inch
+        size_nm, _ = calibrate(scale_x, scale_y)
+        if size_nm is not None and max(size_nm) > _LARGEST_FROM_RESOLUTION_NM:
+            return
+    yield scale_x, scale_y
 
 
 def _resolution(tif: tifffile.TiffFile, page: tifffile.TiffPage) -> Iterator[tuple[Scale, Scale]]:

@@ -97,7 +97,7 @@ def test_pairs_far_from_each_other_take_little_memory(field):
     one = random.uniform(0, field, (8, 2))
     tracemalloc.start()
     try:
-        assert find_vectors(np.concatenate([one, one + [3, 1]])) is None
+        assert find_vectors(np.concatenate([one, one + np.array([3, 1])])) is None
         assert tracemalloc.get_traced_memory()[1] < 100e6
     finally:
         tracemalloc.stop()

@@ -36,7 +36,7 @@ HUGE = 30_000
 
 
 def refusal(data: bytes, **options: object) -> EmserveError:
-    """The error that reading ends with; it is one for the user to mend, and says how."""
+    """The error that reading ends with; it is one for the user to fix, and says how."""
     with pytest.raises(EmserveError) as caught:
         read(data, **options)  # type: ignore[arg-type]
     error = caught.value
@@ -206,6 +206,14 @@ class TestNpyOfOtherThings:
     @pytest.mark.parametrize("kind", ["U4", "S4", "M8[s]", "V3", [("x", "f4"), ("y", "f4")]])
     def test_what_is_no_number(self, npy: Save, kind: object) -> None:
         assert "not a picture" in refusal(npy(np.zeros((20, 20), kind))).message  # type: ignore[call-overload]
+
+    def test_the_message_names_what_is_wrong(self, npy: Save, tiff: Save, grey: np.ndarray) -> None:
+        assert "named fields" not in refusal(npy(np.zeros((20, 20), "M8[s]"))).message
+        assert "named fields" in refusal(npy(np.zeros((20, 20), [("x", "f4")]))).message
+        assert "20 × 24 pixels of 7 channels" in refusal(npy(np.stack([grey] * 7, axis=-1))).message
+        assert np.array_equal(read(npy(grey[..., None])).pixels, grey)
+        many = tiff(np.stack([grey] * 7, axis=-1), photometric="minisblack", planarconfig="contig")
+        assert "7 channels" in refusal(many).message
 
     @pytest.mark.parametrize(
         "header",

@@ -100,6 +100,13 @@ def test_argument_wins_over_the_file(grey: np.ndarray, dm: Save) -> None:
     assert not read(data, pixel_size_nm=0.0102).notices
 
 
+def test_an_overridden_size_is_named_in_x_and_y_where_they_differ(grey: np.ndarray, dm: Save) -> None:
+    message = read(dm(grey, scales=(0.01, 0.02)), pixel_size_nm=(0.01, 0.03)).notices[0].message
+    assert "0.01 × 0.02 nm" in message
+    assert "0.01 × 0.03 nm" in message
+    assert "0.02 nm" in read(dm(grey), pixel_size_nm=0.02).notices[0].message
+
+
 def test_argument_replaces_an_impossible_size_without_a_word(grey: np.ndarray, dm: Save) -> None:
     data = dm(grey, scales=(0.0, 0.0))
     dropped = read(data)
@@ -154,6 +161,15 @@ class TestTiff:
     def test_imagej_without_scale(self, grey: np.ndarray, tiff: Save) -> None:
         assert self.size_of(tiff(grey, imagej=True)) == (None, None)
         assert self.size_of(tiff(grey, imagej=True, resolution=(1, 1), metadata={"unit": "pixel"})) == (None, None)
+
+    @pytest.mark.parametrize(("unit", "per_unit"), [("inch", 72), ("inch", 300), ("cm", 28.35), (" Inch", 96)])
+    def test_imagej_with_dots_per_inch_of_printers(
+        self, grey: np.ndarray, tiff: Save, unit: str, per_unit: float
+    ) -> None:
+        data = tiff(grey, imagej=True, resolution=(per_unit, per_unit), metadata={"unit": unit})
+        assert self.size_of(data) == (None, None)
+        fine = tiff(grey, imagej=True, resolution=(1e8, 1e8), metadata={"unit": "inch"})
+        assert self.size_of(fine) == pytest.approx((0.254, 0.254), rel=1e-3)
 
     def test_imagej_in_reciprocal_space(self, grey: np.ndarray, tiff: Save) -> None:
         with pytest.raises(UnreadableMicrograph, match="real space"):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from analysis.micrograph import Micrograph, read, read_file
@@ -124,6 +125,56 @@ def test_tiff_colours_of_16_bit(rgb: np.ndarray, tiff: Save, planar: str, compre
 
 def test_tiff_where_zero_is_white(grey: np.ndarray, tiff: Save) -> None:
     assert shows(read(tiff(grey, photometric="miniswhite")), 255 - grey)
+
+
+@pytest.mark.parametrize("options", [{}, {"planarconfig": "separate"}, {"compression": "zlib"}])
+@pytest.mark.parametrize("kind", ["u1", "u2"])
+def test_tiff_of_inks_is_bright_where_there_is_none(
+    grey: np.ndarray, tiff: Save, kind: str, options: dict[str, str]
+) -> None:
+    full = np.iinfo(kind).max
+    black = (full - grey.astype(kind) * (full // 255)).astype(kind)
+    stored = np.stack([np.zeros_like(black)] * 3 + [black], axis=0 if "planarconfig" in options else -1)
+    pixels = read(tiff(stored, photometric="separated", **options)).pixels
+    np.testing.assert_allclose(pixels, grey.astype(float) * (full // 255), rtol=1e-5, atol=1e-3)
+
+
+def test_tiff_takes_the_largest_of_several_pictures(grey: np.ndarray) -> None:
+    buffer = io.BytesIO()
+    with tifffile.TiffWriter(buffer) as file:
+        file.write(grey[:10, :12], photometric="minisblack")
+        file.write(grey, photometric="minisblack")
+    micrograph = read(buffer.getvalue())
+    assert shows(micrograph, grey)
+    assert [notice.code for notice in micrograph.notices] == ["several_pictures"]
+    assert "2 pictures" in micrograph.notices[0].message
+    assert "page 2 of 20 × 24" in micrograph.notices[0].message
+
+
+def test_tiff_thumbnails_need_no_word(grey: np.ndarray) -> None:
+    buffer = io.BytesIO()
+    with tifffile.TiffWriter(buffer) as file:
+        file.write(grey, photometric="minisblack")
+        file.write(grey[:10, :12], photometric="minisblack", subfiletype=1)
+    micrograph = read(buffer.getvalue())
+    assert shows(micrograph, grey)
+    assert not micrograph.notices
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.uint32, np.int64])
+def test_a_small_contrast_on_a_large_offset_is_kept(grey: np.ndarray, npy: Save, kind: type) -> None:
+    stored = (grey // 16).astype(kind) + kind(100_000_000)
+    micrograph = read(npy(stored))
+    assert shows(micrograph, (grey // 16).astype(float) - (grey // 16).min())
+    assert [notice.code for notice in micrograph.notices] == ["depth_reduced"]
+    assert "100000000" in micrograph.notices[0].message
+
+
+@pytest.mark.parametrize("offset", [0, 30_000, 16_000_000])
+def test_an_offset_that_float32_holds_stays(grey: np.ndarray, npy: Save, offset: int) -> None:
+    micrograph = read(npy(grey.astype(np.uint32) + np.uint32(offset)))
+    assert shows(micrograph, grey + float(offset))
+    assert not micrograph.notices
 
 
 def test_tiff_with_lzw(grey: np.ndarray, pillow: Save) -> None:
