@@ -18,12 +18,13 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from analysis.atoms import metrics, pipeline
+from analysis.atoms import pipeline
 from analysis.atoms.preprocess import InputSpec
 from benchmarks.environment import describe
 from benchmarks.peers import Peer, peers
 from benchmarks.pictures import Picture, simulated
 from model_store.store import Store
+from training.atoms.scoring import score_of
 
 PUBLISHED = Path(__file__).parents[2] / "shared" / "data" / "atom_columns" / "published_cubic_network.pt"
 
@@ -58,9 +59,7 @@ def compare(contestants: list[Peer], pictures: list[Picture], rounds: int) -> li
         answers[key] = answer
     rows = []
     for peer in contestants:
-        scores = [
-            metrics.score(answers[peer.name, p.name], p.true_xy, pixel_size_pm=1000 * p.pixel_size_nm) for p in pictures
-        ]
+        scores = [score_of(answers[peer.name, p.name], p.synthetic) for p in pictures]
         times = [seconds[peer.name, p.name] for p in pictures]
         rows.append(
             {

@@ -10,20 +10,19 @@ import tifffile
 from scipy.spatial import KDTree
 
 from analysis.micrograph import Micrograph, read
-from training.atoms.synthetic import LATTICES, draw_parameters, render
+from training.atoms.synthetic import LATTICES, SyntheticMicrograph, draw_parameters, render
 
 FIRST_SEED = 900_000_000  # far from the seeds of training and validation
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A simulated micrograph, the positions of its columns (n, 2) as x, y in px, and its file."""
+    """A simulated micrograph with its truth, as a file, and as it is read from that file."""
 
     name: str
-    micrograph: Micrograph
-    true_xy: np.ndarray
-    pixel_size_nm: float
+    synthetic: SyntheticMicrograph
     file: bytes
+    micrograph: Micrograph
 
     @property
     def pixels(self) -> np.ndarray:
@@ -33,7 +32,8 @@ class Picture:
     @property
     def neighbour_px(self) -> float:
         """Median distance of the nearest neighbours, px."""
-        return float(np.median(KDTree(self.true_xy).query(self.true_xy, k=2)[0][:, 1]))
+        true_xy = np.column_stack((self.synthetic.x_px, self.synthetic.y_px))
+        return float(np.median(KDTree(true_xy).query(true_xy, k=2)[0][:, 1]))
 
 
 def simulated(size: int, pixel_size_nm: float) -> list[Picture]:
@@ -48,6 +48,5 @@ def simulated(size: int, pixel_size_nm: float) -> list[Picture]:
         per_nm = 1 / made.pixel_size_nm
         tifffile.imwrite(buffer, made.pixels, imagej=True, resolution=(per_nm, per_nm), metadata={"unit": "nm"})
         file = buffer.getvalue()
-        true_xy = np.stack([made.x_px, made.y_px], axis=1)
-        pictures.append(Picture(lattice, read(file), true_xy, made.pixel_size_nm, file))
+        pictures.append(Picture(lattice, made, file, read(file)))
     return pictures

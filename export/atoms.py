@@ -17,6 +17,7 @@ from training.atoms.checkpoints import Checkpoint, trained_network
 from training.atoms.settings import Settings
 from training.atoms.synthetic import LATTICES, RANDOM
 
+NAMED_BY_THE_COMMAND = {"network", "seed", "steps", "minutes", "lattices"}
 EVALUATION, BF16_EVALUATION = "evaluation.json", "evaluation_bf16.json"
 
 
@@ -76,10 +77,13 @@ def collect_evidence(folder: Path, leave_one_out: Sequence[Path] = ()) -> Eviden
 def training_record(folder: Path) -> Training:
     """How the run was made, as a command that makes it again."""
     settings, checkpoint = Settings.read(folder), Checkpoint.read(folder)
-    command = f"python -m training atoms --out {folder.as_posix()} --network {settings.network}"
-    command += f" --steps {settings.steps or checkpoint.step} --seed {settings.seed}"
+    length = f"--steps {settings.steps}" if settings.steps else f"--minutes {settings.minutes:g}"
+    command = f"python -m training atoms --out {folder.as_posix()} --network {settings.network} {length}"
+    command += f" --seed {settings.seed}"
     if settings.left_out:
         command += f" --leave-out {' '.join(settings.left_out)}"
+    usual = Settings(steps=1).model_dump(exclude=NAMED_BY_THE_COMMAND)
+    unusual = {name: getattr(settings, name) for name in usual if getattr(settings, name) != usual[name]}
     return Training(
         command=command,
         seed=settings.seed,
@@ -91,6 +95,7 @@ def training_record(folder: Path) -> Training:
         steps=checkpoint.step,
         batch=settings.batch,
         finished=checkpoint.finished,
+        **({"other_settings": unusual} if unusual else {}),
         last_loss=round(checkpoint.log[-1]["loss"], 4) if checkpoint.log else None,
     )
 

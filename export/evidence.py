@@ -47,6 +47,8 @@ def compare_evaluations(reference: dict[str, Any], other: dict[str, Any]) -> Equ
     distances: dict[str, float] = {}
     if reference["simulated"].keys() != other["simulated"].keys() or reference["real"].keys() != other["real"].keys():
         raise ValueError("the two evaluations are not of the same pictures; run both with the same arguments")
+    if not reference["real"]:
+        raise ValueError("no real micrographs were evaluated; give `training evaluate` a folder of them with --real")
     for quality, lattices in reference["simulated"].items():
         for lattice, row in lattices.items():
             against = other["simulated"][quality].get(lattice)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-TIER = {"emserve": 0, "analysis": 1, "model_store": 1, "bentos": 2, "training": 3, "export": 3}
+TIER = {"emserve": 0, "analysis": 1, "model_store": 1, "bentos": 2, "training": 3, "export": 3, "benchmarks": 4}
 FOLDER = {"clients/emserve": "emserve"} | {name: name for name in TIER if name != "emserve"}
 # What the lower tiers must not drag in: they are installed where these are not.
 FORBIDDEN = {

@@ -1,4 +1,4 @@
-"""`python -m training …`: train the networks, evaluate them, generate synthetic micrographs."""
+"""`python -m training …`: train networks, evaluate them, generate synthetic micrographs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 
 from training.atoms import commands as atoms
+from training.atoms.synthetic import multislice
+from training.defects.synthetic import command as defects
 
 
 def parser() -> argparse.ArgumentParser:
@@ -20,6 +22,17 @@ def parser() -> argparse.ArgumentParser:
     generate = verbs.add_parser("generate", help="write simulated micrographs with their truth")
     generated = generate.add_subparsers(required=True, metavar="FAMILY")
     atoms.add_generation(generated.add_parser("atoms", help="HAADF micrographs of five lattices"))
+    cells = generated.add_parser("unit-cells", help="the multislice unit cells behind them (minutes; committed)")
+    multislice.add_arguments(cells)
+    cells.set_defaults(run=multislice.run)
+    pictures = generated.add_parser("defects", help="bright-field micrographs of irradiation defects")
+    defects.add_arguments(pictures)
+    pictures.set_defaults(run=defects.run)
+    patches = generated.add_parser(
+        "defect-backgrounds", help="windows without defects, cut out of labelled micrographs"
+    )
+    defects.add_background_arguments(patches)
+    patches.set_defaults(run=defects.run_backgrounds)
     return top
 
 

@@ -134,6 +134,8 @@ def test_the_manifest_and_the_card_say_what_is_known(exported: Path, run_folder:
     assert entry.training is not None
     assert f"--out {run_folder.as_posix()}" in entry.training.command
     assert "--steps 1 --seed 1" in entry.training.command
+    # What the command leaves at its default is not named; what it does not is.
+    assert entry.training.model_dump()["other_settings"] == {"batch": 2, "size_px": 64, "precision": "fp32"}
     card = (exported / "card.md").read_text()
     for words in (
         "0.9990",
@@ -207,6 +209,8 @@ def test_bf16_is_allowed_only_where_every_score_stays(path: list[str], allowed: 
 def test_evaluations_of_other_pictures_are_no_evidence() -> None:
     with pytest.raises(ValueError, match="same pictures"):
         compare_evaluations(EVALUATION, EVALUATION | {"real": {}})
+    with pytest.raises(ValueError, match="no real micrographs"):
+        compare_evaluations(EVALUATION | {"real": {}}, EVALUATION | {"real": {}})
     with pytest.raises(ValueError, match="pictures of"):
         compare_evaluations(EVALUATION, changed(["simulated", "usual", "si_110", "columns"], 1))
 
