@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
     defects.add_arguments(pictures)
     pictures.set_defaults(run=defects.run)
     patches = generated.add_parser(
-        "defect-backgrounds", help="windows without defects, cut out of labelled micrographs"
+        "defect-backgrounds", help="windows without defects, cut out of real micrographs"
     )
     defects.add_background_arguments(patches)
     patches.set_defaults(run=defects.run_backgrounds)
