@@ -28,9 +28,7 @@ def parser() -> argparse.ArgumentParser:
     pictures = generated.add_parser("defects", help="bright-field micrographs of irradiation defects")
     defects.add_arguments(pictures)
     pictures.set_defaults(run=defects.run)
-    patches = generated.add_parser(
-        "defect-backgrounds", help="windows without defects, cut out of real micrographs"
-    )
+    patches = generated.add_parser("defect-backgrounds", help="windows without defects, cut out of real micrographs")
     defects.add_background_arguments(patches)
     patches.set_defaults(run=defects.run_backgrounds)
     return top
