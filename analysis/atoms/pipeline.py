@@ -199,10 +199,11 @@ def _notices(
             )
         )
     if statistics.count < _FEW_COLUMNS:
+        count = f"Only {statistics.count} atom columns were" if statistics.count > 1 else "Only 1 atom column was"
         notices.append(
             Notice(
                 code="few_columns",
-                message=f"Only {statistics.count} atom columns were found.",
+                message=f"{count if statistics.count else 'No atom columns were'} found.",
                 remedy=f"Check that the picture shows atom columns and that the pixel size is right (the model is best "
                 f"at {spec.best_pixel_size_nm:g} nm), or pass a threshold below {threshold:g}.",
             )
@@ -221,7 +222,8 @@ def _notices(
         notices.append(
             Notice(
                 code="pixel_size_doubtful",
-                message=f"Half of the columns are less than {near:.0f} pm from the next, which no crystal has.",
+                message=f"The distance to the next column is {near:.0f} pm, "
+                + ("less than in any crystal." if near < _NEAREST_PM[0] else "more than in nearly all crystals."),
                 remedy="Check the pixel size and pass the right one as pixel_size_nm.",
             )
         )

@@ -21,7 +21,7 @@ _BAND = 512  # rows worked on at once, so that the filters' copies stay small on
 
 @dataclass(frozen=True)
 class Points:
-    """Columns found on a map, in reading order is not promised.
+    """Columns found on a map, in no particular order.
 
     Attributes
     ----------

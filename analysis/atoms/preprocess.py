@@ -34,8 +34,9 @@ PositiveInt = Annotated[int, Field(gt=0)]
 class InputSpec(BaseModel):
     """What an atoms network expects: the `input` block of its manifest.
 
-    `pixel_size_range_nm` is where the network was trained; `halo_px` is the radius of its receptive field, rounded
-    up; height and width of its input must be multiples of `multiple_of`.
+    Every picture is resampled to `best_pixel_size_nm`. `pixel_size_range_nm` is where the network was trained, before
+    that: a coarser picture does not gain by being enlarged, and a notice says so; a finer one loses nothing. `halo_px`
+    is the radius of the receptive field, rounded up; height and width of the input must be multiples of `multiple_of`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -111,16 +112,12 @@ class NetworkInput:
         """Positions (n, 2) in network pixels → micrograph pixels; exact, pixel centres at whole numbers in both."""
         return (np.asarray(xy, np.float64) + 0.5) / (self.scale_x, self.scale_y) - 0.5
 
-    def to_network(self, xy: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-        """Positions (n, 2) in micrograph pixels → network pixels."""
-        return (np.asarray(xy, np.float64) + 0.5) * (self.scale_x, self.scale_y) - 0.5
-
 
 def prepare(micrograph: Micrograph, spec: InputSpec) -> NetworkInput:
     """Resample a micrograph to the pixel size that the network is best at, and scale its grey values.
 
     With a pixel size both axes are resampled to `spec.best_pixel_size_nm`, so non-square pixels become square. Without
-    one, the strongest spacing of the picture's own lattice is taken for 0.30 nm (`analysis.spacing`); without a
+    one, the strongest spacing of the picture's own lattice is assumed to be 0.30 nm (`analysis.spacing`); without a
     lattice either, the picture keeps its scale. Each guess is said in `notices`.
 
     Raises
@@ -152,13 +149,15 @@ def choose_scale(micrograph: Micrograph, spec: InputSpec) -> tuple[float, float,
     if sizes is not None:
         scale_x, scale_y = (size / spec.best_pixel_size_nm for size in sizes)
     else:
+        doubted = bool(notices)
+        problem = "The network's scale was not taken from the file" if doubted else "The pixel size is not known"
         spacing = estimate_spacing(micrograph.pixels)
         if spacing is None or spacing.confidence < MIN_CONFIDENCE:
             notices.append(
                 Notice(
                     code="scale_unknown",
-                    message="The pixel size is not known and no lattice spacing was found in the picture: "
-                    "the network saw it as it is.",
+                    message=f"{problem}, and no lattice spacing was found in the picture: "
+                    "the picture was not rescaled.",
                     remedy=f"Pass pixel_size_nm; the model is best at {spec.best_pixel_size_nm:g} nm.",
                 )
             )
@@ -167,8 +166,9 @@ def choose_scale(micrograph: Micrograph, spec: InputSpec) -> tuple[float, float,
         notices.append(
             Notice(
                 code="scale_estimated",
-                message=f"The pixel size is not known: the strongest lattice spacing, {spacing.spacing_px:.1f} px, "
-                f"was taken for {ASSUMED_SPACING_NM:g} nm to choose the network's scale.",
+                message=f"{problem}: the strongest lattice spacing, {spacing.spacing_px:.1f} px, "
+                f"was assumed to be {ASSUMED_SPACING_NM:g} nm"
+                + ("." if doubted else " to choose the network's scale."),
                 remedy="Pass pixel_size_nm if columns are missing or doubled.",
             )
         )
@@ -187,6 +187,15 @@ def choose_scale(micrograph: Micrograph, spec: InputSpec) -> tuple[float, float,
                 remedy="Record with smaller pixels, or send a part of the picture.",
             )
         )
+    elif sizes is not None and max(sizes) > spec.pixel_size_range_nm[1]:
+        notices.append(
+            Notice(
+                code="pixel_size_coarse",
+                message=f"The pixels, {sizes[0]:g} × {sizes[1]:g} nm, are coarser than those that the model was "
+                f"trained on (up to {spec.pixel_size_range_nm[1]:g} nm): columns may be missing.",
+                remedy=f"Record with smaller pixels, best {spec.best_pixel_size_nm:g} nm, or check the pixel size.",
+            )
+        )
     return scale_x, scale_y, tuple(notices)
 
 
@@ -198,11 +207,15 @@ def _usable_pixel_size(micrograph: Micrograph, notices: list[Notice]) -> tuple[f
     low, high = PLAUSIBLE_PIXEL_SIZE_NM
     if low <= min(size_x, size_y) and max(size_x, size_y) <= high:
         return size_x, size_y
-    problem = f"Atom columns cannot be resolved at {size_x:g} x {size_y:g} nm per pixel"
+    problem = f"Atom columns cannot be resolved at {size_x:g} × {size_y:g} nm per pixel"
     remedy = f"Pass pixel_size_nm between {low:g} and {high:g}."
     if micrograph.pixel_size_source == "argument":
         raise InvalidParameter(f"{problem}.", remedy=remedy, field="pixel_size_nm")
     notices.append(
-        Notice(code="pixel_size_implausible", message=f"{problem}, the pixel size that the file gives.", remedy=remedy)
+        Notice(
+            code="pixel_size_implausible",
+            message=f"{problem}, the pixel size in the file; what the answer gives in nm and pm rests on it.",
+            remedy=remedy,
+        )
     )
     return None

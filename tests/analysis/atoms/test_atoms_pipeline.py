@@ -161,7 +161,9 @@ def test_an_unknown_postprocess_is_refused_with_the_known_ones(network, spec):
 def test_pictures_too_small_for_columns(network, spec, shape):
     pixels = np.random.default_rng(0).uniform(size=shape).astype(np.float32)
     result = analyse(micrograph(pixels), network, spec, request_id="r")
-    assert "few_columns" in {notice.code for notice in result.warnings}
+    few = next(notice.message for notice in result.warnings if notice.code == "few_columns")
+    count = len(result.columns)
+    assert few.startswith({0: "No atom columns", 1: "Only 1 atom column was"}.get(count, f"Only {count} atom columns"))
 
 
 @pytest.mark.parametrize("value", [0.0, 1e37, 1e-40])
@@ -181,6 +183,19 @@ def test_a_wrong_pixel_size_is_noticed(network, spec):
         threshold=0.3,
     )
     assert [notice.code for notice in result.warnings] == ["reading", "pixel_size_doubtful"]
+    assert "less than in any crystal" in result.warnings[1].message
+
+
+def test_a_pixel_size_much_too_large_is_noticed(network, spec):
+    result = analyse(
+        micrograph(picture()[0], (0.06, 0.06), "file"),
+        network,
+        spec.model_copy(update={"best_pixel_size_nm": 0.06, "pixel_size_range_nm": (0.001, 0.06)}),
+        request_id="r",
+        threshold=0.3,
+    )
+    assert [notice.code for notice in result.warnings] == ["pixel_size_doubtful"]
+    assert "more than in nearly all crystals" in result.warnings[0].message
 
 
 def test_a_network_that_answers_nonsense(spec):

@@ -46,15 +46,14 @@ def test_a_peak_comes_back_to_its_place(x, y, size_x, size_y):
     prepared = prepare(micrograph, spec)
     found = centre_of_peak(prepared.pixels)
     assert np.abs(prepared.to_micrograph(found[None])[0] - (x, y)).max() < 1e-3
-    np.testing.assert_allclose(prepared.to_network(np.array([[x, y]]))[0], found, atol=1e-3)
 
 
-def test_the_map_is_exact_both_ways(spec):
+def test_the_map_back_is_exact(spec):
     prepared = prepare(Micrograph(np.eye(100, 130, dtype=np.float32), 0.0071, 0.0113, "file"), spec)
-    corners = np.array([[-0.5, -0.5], [129.5, 99.5], [64.5, 49.5]])
     height, width = prepared.pixels.shape
-    np.testing.assert_allclose(prepared.to_network(corners)[1], (width - 0.5, height - 0.5), atol=1e-9)
-    np.testing.assert_allclose(prepared.to_micrograph(prepared.to_network(corners)), corners, atol=1e-9)
+    corners = np.array([[-0.5, -0.5], [width - 0.5, height - 0.5], [(width - 1) / 2, (height - 1) / 2]])
+    expected = [[-0.5, -0.5], [129.5, 99.5], [64.5, 49.5]]
+    np.testing.assert_allclose(prepared.to_micrograph(corners), expected, atol=1e-9)
 
 
 def test_non_square_pixels_become_square_at_the_best_size(spec):
@@ -104,6 +103,22 @@ def test_a_pixel_size_at_which_no_column_shows(spec, size):
     assert caught.value.field == "pixel_size_nm"
     prepared = prepare(Micrograph(noise, *size, "file"), spec)
     assert "pixel_size_implausible" in {notice.code for notice in prepared.notices}
+    assert not any("is not known" in notice.message for notice in prepared.notices)
+
+
+def test_a_doubted_pixel_size_is_not_called_unknown(spec):
+    y, x = np.mgrid[:400, :400]
+    waves = np.cos(2 * np.pi * (0.9 * x + 0.436 * y) / 25) + np.cos(2 * np.pi * (0.436 * x - 0.9 * y) / 25)
+    _, _, notices = choose_scale(Micrograph(waves.astype(np.float32), 1.0, 1.0, "file"), spec)
+    assert [notice.code for notice in notices] == ["pixel_size_implausible", "scale_estimated"]
+    assert "nm and pm rests on it" in notices[0].message
+    assert "is not known" not in notices[1].message
+
+
+@pytest.mark.parametrize(("size", "codes"), [(0.026, []), (0.027, ["pixel_size_coarse"]), (0.002, [])])
+def test_pixels_coarser_than_the_model_knows(spec, size, codes):
+    noise = np.random.default_rng(0).normal(size=(100, 100)).astype(np.float32)
+    assert [notice.code for notice in choose_scale(Micrograph(noise, size, size, "file"), spec)[2]] == codes
 
 
 def test_enlarging_is_bounded(spec):
