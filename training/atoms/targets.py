@@ -6,7 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
-SIGMA_PX = 1.5
+from analysis.atoms.postprocess import PEAK_SIGMA_PX
+
+SIGMA_PX = PEAK_SIGMA_PX
 """The peak's standard deviation. One size for every lattice and zoom: the map then has one scale, and what reads it
 (Otsu's threshold, the Laplacian of Gaussian) needs no knowledge of the lattice. Above one half it is 3.5 px wide, so
 that the columns of a dumbbell 6 to 9 px apart stay separate, and broad enough for a centroid of sub-pixel precision."""
