@@ -71,6 +71,6 @@ def _authorization(api_key: str | None) -> dict[str, str]:
     key = (os.environ.get("EMSERVE_API_KEY", "") if api_key is None else api_key).strip()
     if not (key.isascii() and key.isprintable()):
         raise InvalidParameter(
-            "The API key has characters that a header cannot carry.", remedy="Copy it anew.", field="api_key"
+            "The API key has characters that a header cannot carry.", remedy="Copy it again.", field="api_key"
         )
     return {"Authorization": f"Bearer {key}"} if key else {}
