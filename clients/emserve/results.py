@@ -132,19 +132,20 @@ class Lattice(Part):
     gamma_deg: float
 
 
+_BONDS = "of the first shell's bonds, each once: pairs closer than 1.25 times the median nearest distance"
+
+
 class AtomsStatistics(Part):
     """Numbers of the whole picture."""
 
     count: int
     density_per_nm2: float | None = Field(description="count over the field of view")
-    nearest_neighbour_mean_px: float | None = Field(
-        description="over all bonds of the first shell: pairs closer than 1.25 times the median nearest"
-    )
-    nearest_neighbour_median_px: float | None
-    nearest_neighbour_std_px: float | None
-    nearest_neighbour_mean_pm: float | None
-    nearest_neighbour_median_pm: float | None
-    nearest_neighbour_std_pm: float | None
+    nearest_neighbour_mean_px: float | None = Field(description=f"mean length {_BONDS}")
+    nearest_neighbour_median_px: float | None = Field(description=f"median length {_BONDS}")
+    nearest_neighbour_std_px: float | None = Field(description=f"standard deviation of the length {_BONDS}")
+    nearest_neighbour_mean_pm: float | None = Field(description=f"mean length {_BONDS}")
+    nearest_neighbour_median_pm: float | None = Field(description=f"median length {_BONDS}")
+    nearest_neighbour_std_pm: float | None = Field(description=f"standard deviation of the length {_BONDS}")
     lattice: Lattice | None = Field(description="None where no lattice was found")
 
 
