@@ -8,6 +8,7 @@ from threading import Event
 
 import bentoml
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
@@ -113,6 +114,11 @@ def create(settings: Settings, models: Models, pool: Pool) -> FastAPI:
 
     api.mount("/docs/assets", StaticFiles(directory=SWAGGER))
     openapi.complete(api, with_keys=bool(settings.api_keys))
+    # Starlette answers HEAD wherever it answers GET; FastAPI leaves it out. After the description, which needs no word
+    # of it.
+    for route in api.routes:
+        if isinstance(route, APIRoute) and "GET" in route.methods:
+            route.methods.add("HEAD")
     _answer_errors(api)
     return api
 
@@ -135,7 +141,7 @@ def _answer_errors(api: FastAPI) -> None:
         if error.status_code == 404:
             return await known(request, no_such_path(request.url.path, paths_of(api)))
         if error.status_code == 405:
-            allow = (error.headers or {}).get("Allow", "GET")
+            allow = ", ".join(sorted((error.headers or {}).get("Allow", "GET").split(", ")))
             return await known(
                 request, MethodNotAllowed(f"{request.url.path} does not take {request.method}.", allow=allow)
             )

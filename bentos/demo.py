@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from typing import IO
 
 import emserve
 from emserve import cli
+from emserve.cli.outputs import jobs
 from emserve.exceptions import EmserveError, Unavailable
 from model_store.store import Store
 
@@ -51,7 +53,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"make demo: {error}", file=sys.stderr)
         return 1
     if code == 0:
-        say_what_next(out, micrographs[0])
+        say_what_next(out, micrographs)
     return code
 
 
@@ -110,9 +112,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def say_what_next(out: Path, micrograph: Path) -> None:
+def say_what_next(out: Path, micrographs: list[Path]) -> None:
     """Name what was written and what to type next."""
-    written = ", ".join(sorted(str(path) for path in out.iterdir() if path.suffix == ".png"))
+    written = ", ".join(str(out / f"{job.stem}.png") for job in jobs(micrographs))
+    micrograph = micrographs[0]
     if micrograph.is_relative_to(Path.cwd()):
         micrograph = micrograph.relative_to(Path.cwd())
     print(
@@ -122,7 +125,7 @@ Look at {written}; tables (.csv) and full answers (.json) lie beside.
 Next:
   make demo MICROGRAPH=path/to/your/file.dm4      your own picture (PIXEL_SIZE_NM=0.01 if the file does not say)
   make serve                                      keep the service running on http://127.0.0.1:3000, and then
-  .venv/bin/emserve atoms {micrograph} --csv columns.csv --overlay overlay.png"""
+  .venv/bin/emserve atoms {shlex.quote(str(micrograph))} --csv columns.csv --overlay overlay.png"""
     )
 
 

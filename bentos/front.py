@@ -26,6 +26,8 @@ log = logging.getLogger("emserve.service")
 
 PROBES = frozenset({"/livez", "/healthz", "/readyz"})
 OPEN = PROBES | {"/", "/docs", "/openapi.json"}
+# BentoML's description of its own endpoints, of which there are none: ours is /openapi.json.
+HIDDEN = frozenset({"/schema.json"})
 HUNG_UP = 499
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -44,7 +46,7 @@ class Front:
         self._app = app
         self._keys = [key.encode() for key in settings.api_keys]
         self._max_body_bytes = settings.max_body_bytes
-        self._paths = paths | PROBES | {"/metrics"}
+        self._paths = paths | OPEN | {"/metrics"}
         self._unready = unready
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,7 +73,7 @@ class Front:
 
         try:
             self._check_access(scope, headers)
-            self._check_probe(scope)
+            self._check_path(scope)
             await self._app(scope, self._limited(headers, receive), send_with_id)
         except EmserveError as error:
             await refuse(error)
@@ -96,10 +98,12 @@ class Front:
         if not sum(hmac.compare_digest(key.strip().encode(), known) for known in self._keys):
             raise Forbidden("The API key is not valid.", remedy="Ask whoever runs the service for one.")
 
-    def _check_probe(self, scope: Scope) -> None:
+    def _check_path(self, scope: Scope) -> None:
         path, method = scope["path"], scope["method"]
+        if path in HIDDEN:
+            raise errors.no_such_path(path, sorted(self._paths))
         if path in PROBES and method not in {"GET", "HEAD"}:
-            raise errors.MethodNotAllowed(f"{path} does not take {method}.", allow="GET")
+            raise errors.MethodNotAllowed(f"{path} does not take {method}.", allow="GET, HEAD")
         if path == "/readyz" and (why := self._unready()):
             raise Unavailable(f"The service is not ready: {why}", remedy="Wait until it is; the log says more.")
 

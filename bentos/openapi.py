@@ -70,9 +70,15 @@ def complete(api: FastAPI, *, with_keys: bool) -> None:
         "description": "comes back in the answer and is in the log",
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"},
     }
+    number = {"description": "seconds to wait before the next attempt", "schema": {"type": "integer", "minimum": 1}}
+    answered = {"description": "the request's own, or a new one", "schema": identity["schema"]}
     for operations in schema["paths"].values():
         for operation in operations.values():
             operation.setdefault("parameters", []).append(identity)
+            for status, answer in operation["responses"].items():
+                answer["headers"] = {"X-Request-Id": answered}
+                if status == "429":
+                    answer["headers"]["Retry-After"] = number
     if with_keys:
         schema["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
         schema["security"] = [{"key": []}]

@@ -6,6 +6,7 @@ Nothing is ever fetched: what is in the field `file` is the micrograph's own byt
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 from python_multipart.exceptions import FormParserError
@@ -15,9 +16,9 @@ from starlette.requests import Request
 
 from emserve.exceptions import BadRequest, EmptyBody
 
-EXAMPLE = "curl -F file=@micrograph.dm4 -F pixel_size_nm=0.016 http://127.0.0.1:3000/v1/atoms"
 MOST_PARTS = 32
 LONGEST_PARAMETER = 4096
+_HOST = re.compile(r"[A-Za-z0-9.:\[\]_-]{1,255}")
 
 
 class _InMemory(MultiPartParser):
@@ -37,25 +38,26 @@ async def read(request: Request, parameters: Iterable[str]) -> tuple[bytes, dict
     EmptyBody for no bytes. An empty parameter counts as not sent, as forms in browsers send it.
     """
     known = ["file", *parameters]
+    example = example_for(request, known)
     if request.query_params:
-        raise BadRequest("There are parameters in the address.", remedy=f"Send them as fields of the form: {EXAMPLE}")
+        raise BadRequest("There are parameters in the address.", remedy=f"Send them as fields of the form: {example}")
     content_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers:
-        raise EmptyBody("The request has no body.", remedy=f"Send the file's bytes in the field `file`: {EXAMPLE}")
+        raise EmptyBody("The request has no body.", remedy=f"Send the file's bytes in the field `file`: {example}")
     if content_type != "multipart/form-data":
         raise BadRequest(
             f"The body is {content_type[:80] or 'of no stated type'}, not multipart/form-data.",
-            remedy=f"Send the file's bytes in the field `file`: {EXAMPLE}",
+            remedy=f"Send the file's bytes in the field `file`: {example}",
         )
     file: bytes | None = None
     fields: dict[str, str] = {}
-    for name, value in await _parts(request):
+    for name, value in await _parts(request, example):
         if name not in known:
             raise _unknown(name, value, known)
         if name in fields or (name == "file" and file is not None):
             raise BadRequest(f"The field `{name}` was sent twice.", remedy="Send it once.", field=name)
         if name == "file":
-            file = _bytes_of(value)
+            file = _bytes_of(value, example)
         elif isinstance(value, UploadFile):
             raise BadRequest(
                 f"The field `{name}` holds a file.", remedy="Send it as text; only `file` is a file.", field=name
@@ -63,13 +65,13 @@ async def read(request: Request, parameters: Iterable[str]) -> tuple[bytes, dict
         elif value:
             fields[name] = value
     if file is None:
-        raise BadRequest("There is no field `file`.", remedy=f"Send the file's bytes in it: {EXAMPLE}", field="file")
+        raise BadRequest("There is no field `file`.", remedy=f"Send the file's bytes in it: {example}", field="file")
     if not file:
         raise EmptyBody("The file has no bytes.", remedy="Check that the file is complete.", field="file")
     return file, fields
 
 
-async def _parts(request: Request) -> list[tuple[str, str | UploadFile]]:
+async def _parts(request: Request, example: str) -> list[tuple[str, str | UploadFile]]:
     parser = _InMemory(
         request.headers,
         request.stream(),
@@ -83,25 +85,34 @@ async def _parts(request: Request) -> list[tuple[str, str | UploadFile]]:
         reason = getattr(error, "message", "") or str(error)
         raise BadRequest(
             f"The body cannot be parsed: {reason}",
-            remedy=f"Send the file with a file name, and parameters as short texts: {EXAMPLE}",
+            remedy=f"Send the file with a file name, and parameters as short texts: {example}",
         ) from error
     if not parser.complete:
         raise BadRequest("The body is cut off: its last boundary is missing.", remedy="Send it again.")
     return form.multi_items()
 
 
-def _bytes_of(value: str | UploadFile) -> bytes:
+def example_for(request: Request, known: list[str]) -> str:
+    """A command that sends a file to the address of this request."""
+    host = request.headers.get("host", "")
+    if not _HOST.fullmatch(host):
+        host = "HOST"
+    size = " -F pixel_size_nm=0.016" if "pixel_size_nm" in known else ""
+    return f"curl -F file=@micrograph.dm4{size} {request.url.scheme}://{host}{request.url.path}"
+
+
+def _bytes_of(value: str | UploadFile, example: str) -> bytes:
     if isinstance(value, UploadFile):
         return value.file.read()
     if value.strip().lower().startswith(("http:", "https:", "ftp:", "file:", "data:", "s3:")):
         raise BadRequest(
             "The field `file` holds an address; nothing is fetched from addresses.",
-            remedy=f"Send the file's own bytes: {EXAMPLE}",
+            remedy=f"Send the file's own bytes: {example}",
             field="file",
         )
     raise BadRequest(
         "The field `file` holds text, not a file.",
-        remedy=f"Send the file's own bytes, with a file name (note the @): {EXAMPLE}",
+        remedy=f"Send the file's own bytes, with a file name (note the @): {example}",
         field="file",
     )
 

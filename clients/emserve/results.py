@@ -197,7 +197,7 @@ class AtomsResult(Result):
         return cls.model_validate_json(Path(fspath(source)).read_bytes())
 
     def to_csv(self, path: str | PathLike[str] | None = None) -> str:
-        """One row per atom column, named as in `AtomColumn`; full precision, None is empty; written to `path` if given."""
+        """One row per atom column, named as in `AtomColumn`; full precision, None is empty; also written to `path`."""
         from emserve.tables import csv_text
 
         text = csv_text(self)

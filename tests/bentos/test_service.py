@@ -124,7 +124,7 @@ def test_probes_answer_without_a_model(service: TestClient) -> None:
     for path in ("/livez", "/readyz", "/healthz"):
         wait_until_ready(service)
         assert service.get(path).status_code == 200
-    assert error_of(service.post("/readyz"))["remedy"] == "Use GET."
+    assert error_of(service.post("/readyz"))["remedy"] == "Use GET, HEAD."
 
 
 def test_request_id_is_kept_if_it_can_stand_in_a_log(service: TestClient) -> None:
@@ -139,9 +139,12 @@ def test_pages_need_nothing_from_elsewhere(service: TestClient) -> None:
         page = service.get(path)
         assert page.headers["content-type"].startswith("text/html")
         for address in re.findall(r"(?:src|href|url:)\s*=?\s*\"([^\"#]+)\"", page.text):
+            if address.startswith("data:"):
+                continue
             assert not address.startswith(("http:", "https:", "//")), f"{path} needs {address}"
             assert service.get(f"/{address.lstrip('/')}").status_code == 200, f"{path} needs {address}"
         assert "googletagmanager" not in page.text
+        assert '<link rel="icon" href="data:,">' in page.text, "or browsers ask for /favicon.ico, which is not there"
 
 
 def test_openapi_describes_every_address(service: TestClient) -> None:
@@ -154,6 +157,33 @@ def test_openapi_describes_every_address(service: TestClient) -> None:
     for reference in re.findall(r"#/components/schemas/(\w+)", str(schema)):
         assert reference in schema["components"]["schemas"]
     assert "#/components/schemas/AtomsResult" in str(post_atoms["responses"]["200"])
+
+
+def test_openapi_names_the_headers_of_answers(service: TestClient) -> None:
+    for operations in service.get("/openapi.json").json()["paths"].values():
+        for operation in operations.values():
+            for status, answer in operation["responses"].items():
+                assert set(answer["headers"]) == {"X-Request-Id"} | ({"Retry-After"} if status == "429" else set())
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json", "/v1/models", "/metrics", "/livez"])
+def test_head_is_answered_where_get_is(service: TestClient, path: str) -> None:
+    answer = service.head(path)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == service.get(path).headers["content-type"]
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json"])
+def test_metrics_tell_the_pages_apart(service: TestClient, path: str) -> None:
+    service.get(path)
+    assert f'emserve_requests_total{{path="{path}",status="200"}}' in service.get("/metrics").text
+
+
+def test_the_example_of_an_upload_names_the_address_that_was_asked(service: TestClient) -> None:
+    answer = service.post("/v1/preview", content=b"x", headers={"host": "microscope.lab:8080"})
+    assert "curl -F file=@micrograph.dm4 http://microscope.lab:8080/v1/preview" in error_of(answer)["remedy"]
+    answer = service.post("/v1/atoms", content=b"x", headers={"host": "a; rm -rf b"})
+    assert "-F pixel_size_nm=0.016 http://HOST/v1/atoms" in error_of(answer)["remedy"]
 
 
 def test_metrics_count_and_stay_bounded(service: TestClient, lattice_npy: bytes, lattice_columns: int) -> None:
@@ -322,6 +352,7 @@ def test_bad_request(service: TestClient, request_: dict[str, Any], status: int,
         ("GET", "/v1/atoms/", 404, "not_found"),
         ("GET", "/static_content/index.css", 404, "not_found"),
         ("GET", "/docs.json", 404, "not_found"),
+        ("GET", "/schema.json", 404, "not_found"),
         ("GET", "/docs/assets/../../../etc/passwd", 404, "not_found"),
         ("GET", "/docs/assets/%2e%2e/%2e%2e/base_app.py", 404, "not_found"),
     ],

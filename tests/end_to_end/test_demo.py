@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -37,3 +38,13 @@ def test_demo_answers_every_sample(tmp_path: Path, capfd: pytest.CaptureFixture[
 def test_demo_names_a_missing_file(capsys: pytest.CaptureFixture[str]) -> None:
     assert demo.main(["nowhere.dm4"]) == 2
     assert "nowhere.dm4" in capsys.readouterr().err
+
+
+def test_what_to_type_next_is_this_run_and_can_be_typed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "of_an_earlier_run.png").touch()
+    demo.say_what_next(tmp_path, [tmp_path / "my micrograph.dm4", tmp_path / "2" / "x.tif", tmp_path / "x.dm4"])
+    printed = capsys.readouterr().out
+    written = [tmp_path / name for name in ("my micrograph.png", "x.tif.png", "x.dm4.png")]
+    assert f"Look at {', '.join(map(str, written))};" in printed
+    command = shlex.split(printed.splitlines()[-1])
+    assert command[1:3] == ["atoms", str(tmp_path / "my micrograph.dm4")]

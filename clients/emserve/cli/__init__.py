@@ -49,9 +49,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    atoms.add_argument(
-        "files", metavar="FILE", nargs="+", type=Path, help="micrograph; for an .emi the .ser next to it is sent"
-    )
+    atoms.add_argument("files", metavar="FILE", nargs="+", type=Path, help="micrograph; an .emi means its .ser")
     atoms.add_argument(
         "--pixel-size-nm", metavar="NM", type=_pixel_size, help="pixel size, or X,Y; wins over what the file says"
     )
