@@ -1,8 +1,8 @@
 """The whole atoms pipeline beside its peers, in one run: `python -m benchmarks.atoms`.
 
 Simulated pictures of 1024² of every lattice, at usual quality, from seeds that no training has used; every contestant
-gets the same pixels. Times are the best of several rounds in which the contestants take turns. Ratios are printed;
-`--json` keeps the figures.
+gets the same pixels. Times are the best of several rounds in which the contestants take turns. Then the service against
+the same pipeline in process. Ratios are printed; `--json` keeps the figures.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from analysis.atoms import pipeline
+from analysis.atoms import pipeline, refinement
 from analysis.atoms.preprocess import InputSpec
 from benchmarks.environment import describe
 from benchmarks.peers import Peer, peers
 from benchmarks.pictures import Picture, simulated
+from benchmarks.served import compare_served
+from benchmarks.served import table as served_table
 from model_store.store import Store
 from training.atoms.scoring import score_of
 
@@ -89,6 +91,19 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def refinement_seconds(store: Store, name: str, picture: Picture) -> tuple[int, float]:
+    """Number of columns, and the best of five times of their Gaussian fits alone."""
+    model = store.open(name)
+    spec = InputSpec.model_validate(model.manifest.input)
+    found = pipeline.analyse(picture.micrograph, model, spec, request_id="benchmark", refine=False).positions_px
+    times = []
+    for _ in range(5):
+        begin = time.perf_counter()
+        refinement.refine(picture.pixels, found)
+        times.append(time.perf_counter() - begin)
+    return len(found), min(times)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the comparison and print it."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.atoms", description=__doc__)
@@ -98,6 +113,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--model", help="a model of the store; the family's default without")
     parser.add_argument("--published-weights", type=Path, default=PUBLISHED, help="of the published cubic network")
+    parser.add_argument("--requests", type=int, default=32, help="of the comparison with the service; 0 leaves it out")
     parser.add_argument("--json", type=Path, help="keep the figures here")
     arguments = parser.parse_args(argv)
     torch.set_num_threads(arguments.threads)
@@ -112,9 +128,14 @@ def main(argv: list[str] | None = None) -> int:
     print(table(rows))
     if not arguments.published_weights.is_file():
         print(f"The published network did not take part: no weights at {arguments.published_weights}.")
+    count, seconds = refinement_seconds(store, name, pictures[0])
+    print(f"\nGaussian fit of {count} columns: {seconds:.3f} s, {1000 * seconds / count:.3f} s per 1,000\n")
+    over_http = compare_served(arguments.size, arguments.requests, arguments.rounds) if arguments.requests else []
+    print(served_table(over_http))
     if arguments.json:
+        figures = {"environment": describe(), "pipelines": rows, "fit_s_per_1000": 1000 * seconds / count}
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps({"environment": describe(), "rows": rows}, indent=1) + "\n")
+        arguments.json.write_text(json.dumps(figures | {"served": over_http}, indent=1) + "\n")
     return 0
 
 

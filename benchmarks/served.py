@@ -8,12 +8,10 @@ with an AtomsResult; both use the same runtime and threads. Printed: wall time p
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Any
 
@@ -23,7 +21,6 @@ import emserve
 from analysis.atoms import pipeline
 from analysis.atoms.preprocess import InputSpec
 from analysis.micrograph import read
-from benchmarks.environment import describe
 from benchmarks.pictures import simulated
 from bentos.demo import service
 from bentos.settings import Settings
@@ -41,16 +38,9 @@ def wall_seconds(work: Callable[[], Any], threads: int, requests: int) -> float:
         return time.perf_counter() - begin
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run the comparison and print it."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.served", description=__doc__)
-    parser.add_argument("--size", type=int, default=1024, help="side of the picture, px")
-    parser.add_argument("--requests", type=int, default=48, help="pictures a round")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", type=Path, help="keep the figures here")
-    arguments = parser.parse_args(argv)
-
-    picture = simulated(arguments.size, 0.010)[0]
+def compare_served(size: int, requests: int, rounds: int) -> list[dict[str, Any]]:
+    """Seconds a picture, in process and served, for 1, 4 and 16 callers at a time; the best of the rounds."""
+    picture = simulated(size, 0.010)[0]
     store = Store()
     model = store.open(store.default("atoms"))
     spec = InputSpec.model_validate(model.manifest.input)
@@ -68,19 +58,32 @@ def main(argv: list[str] | None = None) -> int:
 
         for threads in CLIENTS:
             times: dict[str, list[float]] = {"in process": [], "served": []}
-            for _ in tqdm(range(arguments.rounds), desc=f"{threads} at a time", file=sys.stderr):
+            for _ in tqdm(range(rounds), desc=f"served, {threads} at a time", file=sys.stderr):
                 for name, work in (("in process", in_process), ("served", served)):
-                    times[name].append(wall_seconds(work, threads, arguments.requests) / arguments.requests)
+                    times[name].append(wall_seconds(work, threads, requests) / requests)
             direct, http = min(times["in process"]), min(times["served"])
             rows.append({"clients": threads, "in_process_s": direct, "served_s": http, "ratio": http / direct})
-    print("| clients | in process, ms a picture | served, ms a picture | ratio |\n|---|---|---|---|")
-    for row in rows:
-        print(
-            f"| {row['clients']} | {1e3 * row['in_process_s']:.1f} | {1e3 * row['served_s']:.1f} | {row['ratio']:.2f} |"
-        )
-    if arguments.json:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps({"environment": describe(), "rows": rows}, indent=1) + "\n")
+    return rows
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """The comparison as Markdown."""
+    lines = ["| clients | in process, ms a picture | served, ms a picture | ratio |", "|---|---|---|---|"]
+    lines += [
+        f"| {row['clients']} | {1e3 * row['in_process_s']:.1f} | {1e3 * row['served_s']:.1f} | {row['ratio']:.2f} |"
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the comparison and print it."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.served", description=__doc__)
+    parser.add_argument("--size", type=int, default=1024, help="side of the picture, px")
+    parser.add_argument("--requests", type=int, default=48, help="pictures a round")
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args(argv)
+    print(table(compare_served(arguments.size, arguments.requests, arguments.rounds)))
     return 0
 
 
