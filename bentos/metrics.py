@@ -22,7 +22,7 @@ from emserve.results import Result
 
 disable_created_metrics()  # a time stamp beside every counter, which nothing here reads
 
-SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
 REQUESTS = Counter("emserve_requests", "Requests by path and HTTP status", ["path", "status"])
 REQUEST_SECONDS = Histogram(

@@ -25,9 +25,16 @@ class Settings(BaseSettings):
     max_pixels: int = Field(64_000_000, gt=0, description="most pixels of a picture; checked before it is decoded")
     workers: int = Field(2, gt=0, description="pictures that are worked on at once")
     queue: int = Field(16, ge=0, description="pictures that may wait; beyond them a request gets 429")
-    timeout_s: float = Field(60.0, gt=0, le=3600, description="limit for an answer, upload and waiting included")
-    api_keys: Words = Field((), description="comma-separated; with any, a request needs one of them", repr=False)
-    cors_origins: Words = Field((), description="comma-separated web pages that may call from a browser; none")
+    # A picture of 64 million pixels with 220,000 columns took 125 s on two processors that had other work too.
+    timeout_s: float = Field(
+        300.0,
+        gt=0,
+        le=3600,
+        description="limit in s for an answer, upload and waiting included; enough for a picture of `max_pixels` on "
+        "two processors",
+    )
+    api_keys: Words = Field((), description="comma-separated; if there is one, a request needs one of them", repr=False)
+    cors_origins: Words = Field((), description="comma-separated origins of web pages that may call from a browser")
 
     @field_validator("api_keys", "cors_origins", mode="before")
     @classmethod

@@ -13,7 +13,7 @@ from emserve.exceptions import InvalidParameter
 from emserve.retries import Retries
 
 DEFAULT_URL = "http://127.0.0.1:3000"
-DEFAULT_TIMEOUT_S = 120.0
+DEFAULT_TIMEOUT_S = 330.0  # beyond the server's own limit, so that its error is heard
 CONNECT_TIMEOUT_S = 5.0
 ONCE = Retries(attempts=1)
 

@@ -37,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
     connection.add_argument("--url", help="address of the server (default: EMSERVE_URL, else http://127.0.0.1:3000)")
     connection.add_argument("--api-key", metavar="KEY", help="API key (default: EMSERVE_API_KEY, else none)")
     connection.add_argument(
-        "--timeout", metavar="SECONDS", type=_positive, default=120.0, help="longest wait for an answer (default: 120)"
+        "--timeout", metavar="SECONDS", type=_positive, default=330.0, help="longest wait for an answer (default: 330)"
     )
 
     atoms = commands.add_parser(
