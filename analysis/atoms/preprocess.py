@@ -139,6 +139,8 @@ def resample(pixels: npt.NDArray[np.float32], height: int, width: int) -> npt.ND
     if pixels.shape == (height, width):
         return pixels
     picture = Image.fromarray(np.ascontiguousarray(pixels, np.float32))
+    if width > picture.width and height < picture.height:  # Pillow widens first, which takes far more memory
+        picture = picture.resize((picture.width, height), Image.Resampling.BICUBIC)
     return np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC))
 
 

@@ -19,10 +19,12 @@ def normalised(pixels: npt.NDArray[np.floating], bin_px: int) -> tuple[Singles, 
         picture = np.array(pixels, np.float32)
     else:
         part = pixels[: height * bin_px, : width * bin_px]
-        picture = np.zeros((height, width), np.float32)
-        for row in range(bin_px):
-            for column in range(bin_px):
-                picture += part[row::bin_px, column::bin_px]
+        # rows, then columns: few steps even where bins are large, and no copy of the whole picture
+        rows, picture = np.zeros((height, part.shape[1]), np.float32), np.zeros((height, width), np.float32)
+        for number in range(bin_px):
+            rows += part[number::bin_px]
+        for number in range(bin_px):
+            picture += rows[:, number::bin_px]
         picture /= bin_px**2
     offset = float(np.median(picture[:: max(1, height // 1024), :: max(1, width // 1024)]))
     picture -= np.float32(offset)

@@ -79,6 +79,12 @@ def test_shrinking_does_not_alias():
     assert stripes[::3, ::3].std() > 0.6
 
 
+def test_widening_and_shrinking_at_once():
+    """Either axis first: the same picture."""
+    pixels = np.random.default_rng(0).normal(size=(90, 60)).astype(np.float32)
+    np.testing.assert_allclose(resample(pixels, 31, 140), resample(pixels.T, 140, 31).T, atol=1e-5)
+
+
 def test_an_unknown_pixel_size_is_guessed_from_the_lattice(spec):
     y, x = np.mgrid[:400, :400]
     waves = np.cos(2 * np.pi * (0.9 * x + 0.436 * y) / 25) + np.cos(2 * np.pi * (0.436 * x - 0.9 * y) / 25)

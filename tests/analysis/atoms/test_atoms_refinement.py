@@ -7,6 +7,7 @@ import pytest
 
 from analysis.atoms.gaussians import Prior, fit, gaussian
 from analysis.atoms.refinement import refine
+from analysis.atoms.windows import normalised
 from tests.analysis.atoms.synthetic_columns import draw, lattice
 
 
@@ -22,6 +23,15 @@ def square(spacing: float, cells: int = 16) -> tuple[tuple[int, int], np.ndarray
     shape = (int(cells * spacing), int((cells + 2) * spacing))
     turn = spacing * np.array([np.cos(0.3), np.sin(0.3)])
     return shape, lattice(shape, turn, (-turn[1], turn[0]), margin=0.4 * spacing)
+
+
+@pytest.mark.parametrize("bin_px", [2, 3, 40])
+def test_bins_hold_the_mean_of_their_pixels(bin_px):
+    pixels = np.random.default_rng(0).normal(7, 2, (130, 171)).astype(np.float32)
+    binned, offset, unit = normalised(pixels, bin_px)
+    rows, columns = (n // bin_px for n in pixels.shape)
+    whole = pixels[: rows * bin_px, : columns * bin_px].reshape(rows, bin_px, columns, bin_px)
+    np.testing.assert_allclose(binned * unit + offset, whole.mean(axis=(1, 3)), rtol=1e-4)
 
 
 @pytest.mark.parametrize("spacing", [7.0, 9.0, 13.0, 18.0, 28.5, 60.0])
