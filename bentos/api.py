@@ -117,7 +117,7 @@ def create(settings: Settings, models: Models, pool: Pool) -> FastAPI:
     # Starlette answers HEAD wherever it answers GET; FastAPI leaves it out. After the description, which needs no word
     # of it.
     for route in api.routes:
-        if isinstance(route, APIRoute) and "GET" in route.methods:
+        if isinstance(route, APIRoute) and route.methods and "GET" in route.methods:
             route.methods.add("HEAD")
     _answer_errors(api)
     return api

@@ -120,7 +120,7 @@ def say_what_next(out: Path, micrographs: list[Path]) -> None:
         micrograph = micrograph.relative_to(Path.cwd())
     print(
         f"""
-Look at {written}; tables (.csv) and full answers (.json) lie beside.
+Look at {written}; tables (.csv) and full answers (.json) are next to them.
 
 Next:
   make demo MICROGRAPH=path/to/your/file.dm4      your own picture (PIXEL_SIZE_NM=0.01 if the file does not say)

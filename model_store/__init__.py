@@ -1,1 +1,1 @@
-"""What is served: one folder a model, found, verified by checksum and opened."""
+"""What is served: one folder per model, found, verified by checksum and opened."""

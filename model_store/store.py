@@ -58,7 +58,7 @@ class Store:
         if not self.root.is_dir():
             raise StoreError(
                 f"There is no folder of models at '{self.root}'.",
-                remedy="Set EMSERVE_STORE to the folder that holds one folder a model, or leave it unset.",
+                remedy="Set EMSERVE_STORE to the folder that holds one folder per model, or leave it unset.",
                 field="EMSERVE_STORE",
             )
 

@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from bentos import api
+from bentos.models import Models
+from bentos.pool import Pool
 from bentos.settings import Settings
 from emserve import exceptions
 from emserve.exceptions import EmserveError
+from model_store import runtimes
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +37,6 @@ def test_every_variable_that_the_sources_name_is_there(root: Path, readme: str) 
 
 
 def test_every_address_is_there(readme: str) -> None:
-    from bentos import api
-    from bentos.models import Models
-    from bentos.pool import Pool
-
     limits = Settings()
     pool = Pool(limits.workers, limits.queue, limits.timeout_s)
     try:
@@ -53,3 +53,8 @@ def test_every_error_that_the_server_answers_is_there(readme: str) -> None:
     for kind in set(kinds) - parents - {exceptions.UnexpectedAnswer}:  # that one is the client's
         (row,) = [line for line in readme.splitlines() if f"`{kind.code}`" in line]
         assert str(kind.status) in row.split("|")[1]
+
+
+def test_every_runtime_is_there_and_no_other(readme: str) -> None:
+    (row,) = [line for line in readme.splitlines() if line.startswith("| `EMSERVE_RUNTIME` |")]
+    assert set(re.findall(r"`(\w+)`", row)) == {"EMSERVE_RUNTIME", *runtimes.names()}
