@@ -6,6 +6,8 @@ others are read in a process of their own (`isolation`).
 
 from __future__ import annotations
 
+import bz2
+import struct
 import tempfile
 import warnings
 from collections.abc import Sequence
@@ -23,6 +25,7 @@ from analysis.micrograph.picture import (
     Picture,
     Request,
     Scale,
+    broken,
     check_frame,
     check_size,
     count_frames,
@@ -30,7 +33,7 @@ from analysis.micrograph.picture import (
     several_pictures,
 )
 from analysis.micrograph.units import calibrate, kind_of
-from emserve.exceptions import InternalError, MissingDependency, UnreadableMicrograph
+from emserve.exceptions import InternalError, MissingDependency, TooLarge, UnreadableMicrograph, UnsupportedFormat
 from emserve.results import Notice
 
 warnings.filterwarnings("ignore", module=r"rsciio\.")  # what matters of them is in the answer
@@ -46,6 +49,9 @@ _NAMES = {
     "unf": "Semper",
     "jeol": "JEOL",
     "prz": "Panta Rhei",
+    "tvips": "TVIPS",
+    "elid": "Phenom",
+    "mrcz": "MRCZ",
 }
 # Module of RosettaSciIO, ending that it insists on, options.
 _OTHERS: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -54,7 +60,12 @@ _OTHERS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "unf": ("semper", "unf", {}),
     "jeol": ("jeol", "img", {}),
     "prz": ("pantarhei", "prz", {}),
+    "elid": ("phenom", "elid", {}),
+    "mrcz": ("mrcz", "mrcz", {"n_threads": 1}),
 }
+_INSTALL_MRCZ = "Run: pip install mrcz blosc"
+_HDF5 = ("emd", "hspy", "nexus")
+_MOST_BYTES_PER_PIXEL = 8  # of what an ELID unpacks to
 _SPECTRAL_AXES = {"wavelength", "energy", "energy loss", "x-ray energy"}
 
 
@@ -121,11 +132,66 @@ def open_file(path: Path, format: str, request: Request) -> Picture:
         from analysis.micrograph import tiff
 
         return tiff.read_with_pillow(path, request)
+    if format == "tvips":
+        return _read_tvips(path, request)
+    if format == "elid":
+        _check_elid(path, request)
+    if format == "mrcz":
+        _check_mrcz(path, request)
     module, ending, options = _OTHERS[format]
     picture = load(path.rename(path.with_suffix(f".{ending}")), module, request, **options)
     if format == "unf":  # RosettaSciIO gives the scales of Semper's axes in the order of the file, x first
         return replace(picture, scale_x=picture.scale_y, scale_y=picture.scale_x)
     return picture
+
+
+def _read_tvips(path: Path, request: Request) -> Picture:
+    """A stream of TVIPS: its first file, which has the header."""
+    header = path.read_bytes()[:256]
+    version, width, height, bits = struct.unpack_from("<4I", header, 4)
+    (frame_header,) = struct.unpack_from("<I", header, 48)
+    if version != 2:
+        raise UnsupportedFormat(
+            f"The TVIPS file is of version {version}; version 2 is read.", remedy="Save the picture as TIFF."
+        )
+    check_size(width, height, request)
+    frames = (path.stat().st_size - len(header)) // (frame_header + width * height * bits // 8)
+    # RosettaSciIO takes the time between the first two frames, except where it is told the shape.
+    options: dict[str, Any] = {"scan_shape": (1, 1)} if frames == 1 else {}
+    picture = load(path.rename(path.with_name("micrograph_000.tvips")), "tvips", request, lazy=True, **options)
+    notice = Notice(
+        code="pixel_size_dropped",
+        message="A TVIPS file gives whole nanometres, which may be the camera's own pixels; they were not used.",
+        remedy="Pass pixel_size_nm.",
+    )
+    return replace(picture, scale_x=None, scale_y=None, notices=(*picture.notices, notice))
+
+
+def _check_elid(path: Path, request: Request) -> None:
+    """Refuse a file that is cut off (RosettaSciIO would wait for its end for ever) or that unpacks to very much."""
+    unpacker, unpacked = bz2.BZ2Decompressor(), 0
+    with path.open("rb") as file:
+        while not unpacker.eof:
+            packed = file.read(1 << 20) if unpacker.needs_input else b""
+            if unpacker.needs_input and not packed:
+                raise broken("elid")
+            unpacked += len(unpacker.decompress(packed, 1 << 22))
+            if unpacked > _MOST_BYTES_PER_PIXEL * request.max_pixels:
+                raise TooLarge("The ELID file unpacks to more than is taken.", remedy="Export the picture as TIFF.")
+
+
+def _check_mrcz(path: Path, request: Request) -> None:
+    """Refuse a picture by its header: RosettaSciIO unpacks all frames."""
+    if find_spec("blosc") is None and find_spec("blosc2") is None:
+        raise MissingDependency("MRCZ files need the package blosc, which is not installed.", remedy=_INSTALL_MRCZ)
+    width, height, frames = struct.unpack("<3i", path.read_bytes()[:12])
+    check_size(width, height, request)
+    check_frame(frames, request)
+    if width * height * frames > request.max_pixels:
+        raise TooLarge(
+            f"The {frames} frames of the MRCZ file have more than {request.max_pixels} pixels together.",
+            remedy="Save it as an MRC without compression, of which one frame alone is read.",
+        )
 
 
 def load(path: Path, module: str, request: Request, *, transposed: bool = False, **options: Any) -> Picture:
@@ -146,6 +212,11 @@ def load(path: Path, module: str, request: Request, *, transposed: bool = False,
         datasets = _reader(module)(str(path), **options)
     usable, problem = [], not_a_picture("no data")
     for dataset in datasets:
+        if module == "nexus":
+            dataset["axes"].sort(key=lambda axis: axis["index_in_array"])
+            if sum(not axis["navigate"] for axis in dataset["axes"]) == 1:
+                problem = not_a_picture("spectra")
+                continue
         try:
             usable.append((dataset, *_scales(dataset)))
         except UnreadableMicrograph as error:
@@ -160,7 +231,7 @@ def load(path: Path, module: str, request: Request, *, transposed: bool = False,
     if len(usable) > 1:
         title = str(dataset["metadata"].get("General", {}).get("title") or "the first")
         notices = (several_pictures(len(usable), title),)
-    return Picture(pixels, frames, scale_x, scale_y, notices, module if module in ("emd", "hspy") else None)
+    return Picture(pixels, frames, scale_x, scale_y, notices, module if module in _HDF5 else None)
 
 
 @cache

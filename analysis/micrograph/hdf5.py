@@ -1,10 +1,10 @@
-"""HDF5: EMD of Velox and of NCEM, and HyperSpy's hspy. Runs in the child process of `isolation` only."""
+"""HDF5: EMD of Velox and of NCEM, HyperSpy's hspy, NeXus and USID. Runs in the child process of `isolation` only."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -16,15 +16,23 @@ from analysis.micrograph.picture import (
     Scale,
     check_frame,
     check_size,
+    count_frames,
     not_a_picture,
     several_pictures,
 )
-from analysis.micrograph.units import calibrate
-from emserve.exceptions import UnreadableMicrograph, UnsupportedFormat
+from analysis.micrograph.units import calibrate, kind_of
+from emserve.exceptions import TooLarge, UnreadableMicrograph, UnsupportedFormat
 
+_USID_KINDS = ("Position", "Spectroscopic")
 _MOST_OBJECTS = 100_000
 _LONGEST_METADATA = 16_000_000
 _LARGE_BYTES = 1 << 28  # from here on the frame alone is read, by dask, whose import takes longer than reading less
+
+
+class _UsidAxis(NamedTuple):
+    kind: str
+    size: int
+    scale: Scale
 
 
 def read(path: Path, request: Request) -> Picture:
@@ -34,14 +42,96 @@ def read(path: Path, request: Request) -> Picture:
         if _is_velox(file):
             return _velox(file, request)
         is_hyperspy = "Experiments" in file
-        is_ncem = any("version_major" in group.attrs for group in (file, *_groups(file).values()))
+        top = (file, *_groups(file).values())
+        is_ncem = any("version_major" in group.attrs for group in top)
+        is_nexus = any(_text(group.attrs.get("NX_class")) in ("NXroot", "NXentry") for group in top)
+        if not (is_hyperspy or is_ncem or is_nexus) and (mains := _usid_mains(file)):
+            return _usid(mains, request)
     if is_hyperspy:
         return formats.load(path, "hspy", request, lazy=lazy)
     if is_ncem:
         return formats.load(path, "emd", request, transposed=True, lazy=lazy)
+    if is_nexus:
+        return formats.load(path, "nexus", request, lazy=True, nxdata_only=True, skip_array_metadata=True)
     raise UnsupportedFormat(
-        "The HDF5 file is not laid out as EMD (Velox or NCEM) or hspy.", remedy="Export the picture as TIFF or EMD."
+        "The HDF5 file is not laid out as EMD (Velox or NCEM), hspy, NeXus or USID.",
+        remedy="Export the picture as TIFF or EMD.",
     )
+
+
+def _text(attribute: Any) -> str:
+    return attribute.decode("utf-8", "replace") if isinstance(attribute, bytes) else str(attribute)
+
+
+def _usid_mains(file: h5py.File) -> list[h5py.Dataset]:
+    """The datasets that name their positions and values as USID's main datasets do."""
+    found = []
+
+    def look(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(item, h5py.Dataset) and {f"{kind}_Indices" for kind in _USID_KINDS} <= set(item.attrs):
+            found.append(item)
+
+    file.visititems(look)
+    return found
+
+
+def _usid(mains: list[h5py.Dataset], request: Request) -> Picture:
+    """The first main dataset that is a picture: positions × values, each a flattened grid.
+
+    Read here because pyUSID, which RosettaSciIO reads it with, does not run with NumPy 2.
+    """
+    found: list[tuple[h5py.Dataset, list[_UsidAxis]]] = []
+    problem = not_a_picture("spectra")
+    for main in mains:
+        if main.ndim != 2 or main.dtype.kind not in "biuf":
+            continue
+        axes = [axis for kind in _USID_KINDS for axis in _usid_axes(main, kind, request) if axis.size > 1]
+        if len(axes) < 2 or axes[-1].kind != axes[-2].kind or any(kind_of(a.scale.unit) == "energy" for a in axes):
+            continue
+        try:
+            calibrate(axes[-1].scale, axes[-2].scale)
+        except UnreadableMicrograph as error:
+            problem = error
+            continue
+        found.append((main, axes))
+    if not found:
+        raise problem
+    main, axes = found[0]
+    frames = count_frames([axis.size for axis in axes[:-2]])
+    height, width = axes[-2].size, axes[-1].size
+    check_size(width, height, request)
+    check_frame(frames, request)
+    row, column = divmod(request.frame * height * width, main.shape[1])
+    if axes[-1].kind == "Position":
+        pixels = main[row : row + height * width, 0]
+    else:
+        pixels = main[row, column : column + height * width]
+    notices = (several_pictures(len(found), main.name),) if len(found) > 1 else ()
+    return Picture(pixels.reshape(height, width), frames, axes[-1].scale, axes[-2].scale, notices, "usid")
+
+
+def _usid_axes(main: h5py.Dataset, kind: str, request: Request) -> list[_UsidAxis]:
+    """The axes of the grid of positions or of values, the slowest first."""
+    tables = [main.file[main.attrs[f"{kind}_{name}"]] for name in ("Indices", "Values")]
+    count = main.shape[_USID_KINDS.index(kind)]
+    if count > request.max_pixels:
+        raise TooLarge(
+            f"The USID dataset has {count} pixels; at most {request.max_pixels} are taken.", remedy="Crop it or bin it."
+        )
+    for table in tables:
+        if table.external or table.is_virtual:
+            raise _other_file()
+    indices, values = (table[()].T if kind == "Position" else table[()] for table in tables)
+    units = [_text(unit) for unit in np.atleast_1d(tables[0].attrs.get("units", [""] * len(indices)))]
+    order = np.argsort([np.count_nonzero(np.diff(row)) for row in indices], kind="stable")
+    sizes = [int(indices[i].max()) + 1 for i in order]
+    grid = np.indices(sizes, np.int32).reshape(len(sizes), -1) if np.prod(sizes, dtype=float) == count else None
+    if grid is None or not np.array_equal(grid, indices[order]):
+        raise UnreadableMicrograph("The USID file is not of a full grid of pixels.", remedy="Save it as TIFF.")
+    return [
+        _UsidAxis(kind, size, Scale(abs(float(values[i][-1]) - float(values[i][0])) / max(size - 1, 1), units[i]))
+        for i, size in zip(order, sizes, strict=True)
+    ]
 
 
 def _groups(group: h5py.Group) -> dict[str, h5py.Group]:

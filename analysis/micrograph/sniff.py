@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import codecs
 import struct
 
@@ -67,16 +68,24 @@ def sniff(data: bytes) -> str:
         return "unf"
     if data[4:24] == b"JED-2200:LibJxImageF":
         return "jeol"
+    if data[:4] == b"\0\1\0\0" and any(name in data[52:256] for name in (b"TVIPS", b"HYPERSPY")):
+        return "tvips"
+    if data[:2] == b"IM" and data[64:77] == b"[Application]":
+        raise not_a_picture("a streak camera's spectra over time (Hamamatsu)")
+    if data[:3] == b"BZh" and _is_elid(data):
+        return "elid"
     if _is_digital_micrograph(data):
         return f"dm{data[3]}"
     if data.startswith(b"PK\x03\x04"):
         if b"data.npy" in data[:4096] and b"meta_data" in data:
             return "prz"
+        if any(name in data for name in (b".zgroup", b".zarray", b"zarr.json")):
+            raise _unsupported("a store of zarr (zspy), which can hold code", "Save it as hspy or TIFF.")
         raise _unsupported(
             "a ZIP archive (or a document or NPZ, which are ZIP archives)", "Unpack it and send the file."
         )
     if is_mrc(data):
-        return "mrc"
+        return "mrcz" if _is_packed(data) else "mrc"
     for signature, what in _CONTAINERS.items():
         if data.startswith(signature):
             raise _unsupported(what, f"Unpack or convert it. {_READ}")
@@ -100,11 +109,24 @@ def is_mrc(data: bytes) -> bool:
     return False
 
 
+def _is_packed(data: bytes) -> bool:
+    """Whether an MRC's mode says that it is compressed (MRCZ: 1000 times the number of the method is added)."""
+    return len(data) >= 1024 and 1 <= struct.unpack_from("<i", data, 12)[0] // 1000 <= 20
+
+
 def _is_digital_micrograph(data: bytes) -> bool:
     if len(data) < 24 or data[:4] not in (b"\0\0\0\x03", b"\0\0\0\x04"):
         return False
     at = 8 if data[3] == 3 else 12
     return data[at : at + 4] in (b"\0\0\0\0", b"\0\0\0\x01")
+
+
+def _is_elid(data: bytes) -> bool:
+    """Phenom's ELID is compressed as a whole; no more than its first word is unpacked here."""
+    try:
+        return bz2.BZ2Decompressor().decompress(data[:1_000_000], 4) == b"EID2"
+    except OSError:
+        return False
 
 
 def _unsupported(what: str, remedy: str) -> UnsupportedFormat:
