@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from analysis.atoms import refinement
-from analysis.atoms.postprocess import DEFAULT_THRESHOLD, find_columns
+from analysis.atoms.postprocess import DEFAULT_THRESHOLD, find_columns, only_bright
 from analysis.atoms.preprocess import InputSpec, prepare
 from analysis.atoms.refinement import Refined
 from analysis.atoms.statistics import describe
@@ -86,7 +86,7 @@ def analyse(
     if not np.isfinite(probability.max(initial=0.0)):
         raise InternalError("The network's map is not finite.", remedy="Try the runtime 'onnx' at precision fp32.")
     ran_at = time.perf_counter()
-    points = find_columns(probability, method=postprocess, threshold=level)
+    points = only_bright(find_columns(probability, method=postprocess, threshold=level), prepared.pixels)
     height, width = micrograph.pixels.shape
     xy, scores, fits = prepared.to_micrograph(points.xy), points.score, None
     if refine:

@@ -135,7 +135,8 @@ def test_columns_outside_the_picture_are_left_out(spec):
         def run(self, batch):
             return np.clip(draw(batch.shape[2:], true, 1.5), 0, 1)[None, None].astype(np.float32)
 
-    pixels = np.random.default_rng(0).normal(0, 0.02, (80, 80)).astype(np.float32)
+    noise = np.random.default_rng(0).normal(0, 0.02, (80, 80))
+    pixels = (draw((80, 80), true, 3.5) + noise).astype(np.float32)
     result = analyse(micrograph(pixels, (0.016, 0.016)), Oracle(), spec, request_id="r", refine=False)
     found = positions(result)
     assert ((found >= 0) & (found <= 79)).all()
