@@ -47,8 +47,11 @@ FAILURES = """\
 - It knows bright columns on a darker ground. Bright-field and annular bright-field pictures, diffraction patterns and
   pictures without atomic resolution give nothing that means anything.
 - Light columns beside heavy ones (oxygen in an oxide) were background when it was trained: it leaves them out.
-- Crystals off their zone axis, overlapping grains and amorphous particles were not in its training; what it says there
-  has not been measured.
+- Crystals that it has never seen: it finds their columns, but sometimes draws further faint ones at empty sites, as the
+  weak sublattices of its own lattices have taught it. What is darker there than its surroundings is dropped afterwards;
+  some remain, mostly on simple square lattices. A higher `threshold` removes more of them.
+- The speckle of thick amorphous supports or dirt gives false columns beside a particle.
+- Crystals off their zone axis and overlapping grains were not in its training; what it says there was not measured.
 - Columns closer than about 5 px at the network's pixel size (80 pm) merge. A wrong pixel size makes this happen.
 - A column at the very border of the picture is found less surely and placed less well than one inside.
 - Columns with less than 30 % of the brightness of their neighbours (vacancies) were not labelled, so it leaves out

@@ -18,3 +18,13 @@ def test_atoms_default_on_held_out_simulated_lattices() -> None:
         assert row["recall"] >= 0.98
         assert row["precision"] >= 0.99
         assert row["rms_pm"] <= 10
+
+
+def test_atoms_default_was_measured_without_each_lattice() -> None:
+    store = Store()
+    rows = store.manifest(store.default("atoms")).scores["leave_one_out"]
+    assert set(rows) == set(LATTICES)
+    for row in rows.values():
+        assert row["columns"] > 1000
+        assert 0.5 < row["recall"] <= 1
+        assert 0.5 < row["precision"] <= 1
