@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
@@ -19,13 +18,12 @@ _CHECK_URL = "Check the address: url= in Python, --url on the command line, EMSE
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def _descendants(parent: type[exceptions.EmserveError]) -> Iterator[type[exceptions.EmserveError]]:
-    yield parent
-    for child in parent.__subclasses__():
-        yield from _descendants(child)
-
-
-_BY_CODE = {error.code: error for error in _descendants(exceptions.EmserveError)}
+# The classes of the contract, not what a program may have derived from them.
+_BY_CODE = {
+    error.code: error
+    for error in vars(exceptions).values()
+    if isinstance(error, type) and issubclass(error, exceptions.EmserveError)
+}
 
 # Answers that are not in emserve's words come from something in between, or from a newer emserve.
 _BY_STATUS: dict[int, tuple[type[exceptions.EmserveError], str]] = {
