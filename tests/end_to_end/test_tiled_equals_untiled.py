@@ -11,7 +11,7 @@ from analysis.micrograph import Micrograph
 from model_store.store import Store
 from training.atoms.synthetic import draw_parameters, render
 
-SIDE_PX = 1536
+SIDE_PX = 4096
 
 
 def test_same_columns_none_doubled() -> None:
@@ -27,7 +27,7 @@ def test_same_columns_none_doubled() -> None:
         with_tiles = spec.model_copy(update={"tile_px": tile_px})
         return pipeline.analyse(micrograph, model, with_tiles, request_id="test").positions_px
 
-    whole, tiled = columns(2048), columns(512)
-    assert len(whole) == len(tiled) > 5000
+    whole, tiled = columns(4240), columns(1024)
+    assert len(whole) == len(tiled) > 50_000
     assert KDTree(whole).query(tiled)[0].max() < 0.05
     assert KDTree(tiled).query(tiled, k=2)[0][:, 1].min() > 3
