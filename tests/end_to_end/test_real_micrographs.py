@@ -46,7 +46,7 @@ def test_strontium_titanate(analyse) -> None:
     sites = fit_sites(result.positions_px, shape=(1024, 1024), margin_px=EDGE_PX)
     assert sites is not None
     assert sites.found >= 0.99
-    assert off_lattice(result, sites) <= 0.01
+    assert sites.off_lattice <= 0.01
     lattice = result.statistics.lattice
     assert lattice is not None
     # The positions alone carry the centred cell, whose vectors are a/√2 long.
