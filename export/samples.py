@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from analysis.atoms.preprocess import scale
+from analysis.intensity import scale
 from model_store.manifest import Sample
 from training.atoms.networks import AtomNetwork
 from training.atoms.synthetic import Parameters, SyntheticMicrograph, draw_parameters, render

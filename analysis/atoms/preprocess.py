@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from analysis.intensity import scale
+from analysis.resampling import resample
 from analysis.spacing import estimate_spacing
 from emserve.exceptions import InvalidParameter
 from emserve.results import Notice
@@ -21,8 +22,6 @@ ASSUMED_SPACING_NM = 0.30  # Si {111} 0.31, SrTiO3 {110} 0.28, WS2 {100} 0.27 nm
 PLAUSIBLE_PIXEL_SIZE_NM = (0.0005, 0.1)
 MIN_CONFIDENCE = 0.5  # a single set of planes never reaches it
 
-_SAMPLE = 4_000_000  # percentiles of a larger picture are taken from a regular subset of about this many pixels
-_MARGIN = 0.25  # grey values beyond the percentiles are kept up to this far outside 0..1
 _NEAR = 0.02
 _MAX_SCALE = 4.0
 _MAX_PIXELS = 36_000_000  # an enlarged picture is no larger than this, so that memory stays bounded
@@ -59,37 +58,6 @@ class InputSpec(BaseModel):
         if not smallest <= self.best_pixel_size_nm <= largest:
             raise ValueError("best_pixel_size_nm must lie inside pixel_size_range_nm")
         return self
-
-
-def scale(
-    pixels: npt.NDArray[np.floating] | npt.NDArray[np.integer], percentiles: tuple[float, float] = (0.1, 99.9)
-) -> npt.NDArray[np.float32]:
-    """Grey values so that the two percentiles of the whole picture become 0 and 1.
-
-    Robust against hot and dead pixels, unlike minimum and maximum. Values beyond the percentiles go on outside 0..1
-    and are clipped at -0.25 and 1.25. A constant picture becomes zeros.
-
-    Parameters
-    ----------
-    pixels: (height, width), finite, any real type.
-    percentiles: lower and upper, in percent.
-
-    Returns
-    -------
-    (height, width) float32, a new array.
-    """
-    step = max(1, int(np.sqrt(pixels.size / _SAMPLE)))
-    low, high = (float(v) for v in np.percentile(pixels[::step, ::step], percentiles))
-    if not high > low:
-        return np.zeros(pixels.shape, np.float32)
-    spread = high - low
-    if abs(low) < 1e3 * spread and 1e-30 < spread < 1e30:
-        out = np.subtract(pixels, np.float32(low), dtype=np.float32)
-        out *= np.float32(1 / spread)
-    else:  # float32 would lose the difference, or leave its range
-        out = ((pixels - np.float64(low)) / spread).astype(np.float32)
-    np.clip(out, -_MARGIN, 1 + _MARGIN, out=out)
-    return out
 
 
 @dataclass(frozen=True)
@@ -129,19 +97,6 @@ def prepare(micrograph: Micrograph, spec: InputSpec) -> NetworkInput:
     out_width, out_height = max(1, round(width * scale_x)), max(1, round(height * scale_y))
     pixels = resample(micrograph.pixels, out_height, out_width)
     return NetworkInput(scale(pixels, spec.percentiles), out_width / width, out_height / height, notices)
-
-
-def resample(pixels: npt.NDArray[np.float32], height: int, width: int) -> npt.NDArray[np.float32]:
-    """The picture on another grid over the same field of view; bicubic, widened when shrinking so nothing aliases.
-
-    Pixel x of the picture lands at (x + 0.5) · width / old width - 0.5 of the new one.
-    """
-    if pixels.shape == (height, width):
-        return pixels
-    picture = Image.fromarray(np.ascontiguousarray(pixels, np.float32))
-    if width > picture.width and height < picture.height:  # Pillow widens first, which takes far more memory
-        picture = picture.resize((picture.width, height), Image.Resampling.BICUBIC)
-    return np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC))
 
 
 def choose_scale(micrograph: Micrograph, spec: InputSpec) -> tuple[float, float, tuple[Notice, ...]]:

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from analysis.atoms.preprocess import resample, scale
+from analysis.intensity import scale
 from analysis.micrograph import Micrograph
+from analysis.resampling import resample
 from emserve.results import Notice
 
 _NEAR = 0.02  # a scale this close to 1 is 1: interpolation would cost more than it brings

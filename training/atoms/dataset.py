@@ -17,7 +17,7 @@ from scipy import ndimage
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from analysis.atoms.preprocess import scale
+from analysis.intensity import scale
 from training.atoms.settings import Settings
 from training.atoms.synthetic import RANDOM, draw_parameters, render
 from training.atoms.targets import judged_pixels, probability_map

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib import pyplot as plt
 
-from analysis.atoms.preprocess import scale
+from analysis.intensity import scale
 from training.atoms.dataset import Batch
 
 

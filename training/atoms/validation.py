@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from skimage.feature import peak_local_max
 
-from analysis.atoms.preprocess import scale
+from analysis.intensity import scale
 from training.atoms.networks import AtomNetwork
 from training.atoms.scoring import score_of
 from training.atoms.synthetic import LATTICES, RANDOM, draw_parameters, render

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy.optimize import curve_fit
 
-from analysis.atoms.preprocess import InputSpec, choose_scale, prepare, resample, scale
+from analysis.atoms.preprocess import InputSpec, choose_scale, prepare
+from analysis.intensity import scale
 from analysis.micrograph import Micrograph
 from emserve.exceptions import InvalidParameter
 
@@ -72,19 +73,6 @@ def test_at_the_best_size_nothing_is_resampled(spec):
     assert (prepared.scale_x, prepared.scale_y) == (1, 1)
 
 
-def test_shrinking_does_not_alias():
-    """Stripes finer than the new pixels vanish instead of coming back as coarse ones."""
-    stripes = np.cos(2 * np.pi * np.arange(600) / 2.3)[None].repeat(600, axis=0).astype(np.float32)
-    assert resample(stripes, 200, 200)[20:-20, 20:-20].std() < 0.02
-    assert stripes[::3, ::3].std() > 0.6
-
-
-def test_widening_and_shrinking_at_once():
-    """Either axis first: the same picture."""
-    pixels = np.random.default_rng(0).normal(size=(90, 60)).astype(np.float32)
-    np.testing.assert_allclose(resample(pixels, 31, 140), resample(pixels.T, 140, 31).T, atol=1e-5)
-
-
 def test_an_unknown_pixel_size_is_guessed_from_the_lattice(spec):
     y, x = np.mgrid[:400, :400]
     waves = np.cos(2 * np.pi * (0.9 * x + 0.436 * y) / 25) + np.cos(2 * np.pi * (0.436 * x - 0.9 * y) / 25)
@@ -134,38 +122,6 @@ def test_enlarging_is_bounded(spec):
     assert [notice.code for notice in notices] == ["scale_limited"]
     scale_x, _, notices = choose_scale(Micrograph(pixels[:50, :50], 0.09, 0.09, "file"), spec)
     assert scale_x == pytest.approx(4)
-
-
-@given(
-    offset=st.floats(-1e6, 1e6),
-    contrast=st.floats(1e-6, 1e6),
-    kind=st.sampled_from([np.float32, np.float64, np.int32, np.uint16, np.uint8]),
-)
-def test_scaling_does_not_depend_on_the_units(offset, contrast, kind):
-    base = np.random.default_rng(0).normal(size=(64, 64))
-    if np.issubdtype(kind, np.integer):
-        pixels = np.clip(base * 20 + 100, 0, 255).astype(kind)
-    else:
-        pixels = (base * contrast + offset).astype(kind)
-    out = scale(pixels, (1.0, 99.0))
-    assert out.dtype == np.float32
-    if np.unique(pixels).size > 1000:  # otherwise the steps of the type itself show
-        np.testing.assert_allclose(np.percentile(out, (1, 99)), (0, 1), atol=2e-2)
-    assert out.min() >= -0.25
-    assert out.max() <= 1.25
-
-
-def test_a_hot_pixel_does_not_matter():
-    pixels = np.random.default_rng(0).normal(size=(200, 200)).astype(np.float32)
-    hot = pixels.copy()
-    hot[3, 4], hot[100, 7] = 1e9, -1e9
-    change = np.abs(scale(hot, (0.1, 99.9)) - scale(pixels, (0.1, 99.9)))
-    assert np.quantile(change, 0.999) < 0.01
-
-
-@pytest.mark.parametrize("value", [0.0, -3.5, 1e30])
-def test_a_constant_picture_becomes_zeros(value):
-    assert not scale(np.full((20, 30), value, np.float32)).any()
 
 
 @pytest.mark.parametrize(
