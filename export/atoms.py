@@ -13,9 +13,10 @@ from export.evidence import Equality, compare_evaluations
 from export.folder import Evidence, ParityError, export_network
 from model_store.manifest import Training
 from model_store.store import MODELS
-from training.atoms.checkpoints import Checkpoint, trained_network
+from training.atoms.checkpoints import trained_network
 from training.atoms.settings import Settings
 from training.atoms.synthetic import LATTICES, RANDOM
+from training.checkpoints import Checkpoint
 
 NAMED_BY_THE_COMMAND = {"network", "seed", "steps", "minutes", "lattices"}
 EVALUATION, BF16_EVALUATION = "evaluation.json", "evaluation_bf16.json"

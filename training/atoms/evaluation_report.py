@@ -13,10 +13,10 @@ from emserve.results import ModelInfo
 from model_store import runtimes
 from model_store.manifest import Manifest
 from model_store.store import Model, Store, verify
-from training.atoms.checkpoints import FILE_NAME as CHECKPOINT
 from training.atoms.evaluation import columns_of, evaluate_real, evaluate_simulated
 from training.atoms.overlays import draw_columns
 from training.atoms.wrapping import TrainedNetwork, input_spec
+from training.checkpoints import FILE_NAME as CHECKPOINT
 
 
 def evaluate(options: argparse.Namespace) -> int:

@@ -11,8 +11,9 @@ import torch
 
 from analysis.atoms.preprocess import InputSpec
 from emserve.results import ModelInfo
-from training.atoms.checkpoints import FILE_NAME, trained_network
+from training.atoms.checkpoints import trained_network
 from training.atoms.networks import AtomNetwork
+from training.checkpoints import FILE_NAME
 
 BEST_PIXEL_SIZE_NM = 0.016
 PIXEL_SIZE_RANGE_NM = (0.010, 0.026)

@@ -13,15 +13,17 @@ import torch
 from pydantic import ValidationError
 
 from training.__main__ import main
-from training.atoms.checkpoints import Checkpoint, trained_network
+from training.atoms.checkpoints import trained_network
 from training.atoms.dataset import FIRST_TRAINING_SEED, Batch, Pictures, augment, batches
 from training.atoms.evaluation import FIRST_SEED as EVALUATION_SEED
-from training.atoms.loop import Training, learning_rate, train
+from training.atoms.loop import Training, train
 from training.atoms.losses import map_loss
 from training.atoms.overlays import draw_batch
 from training.atoms.settings import Settings
 from training.atoms.synthetic import LATTICES
 from training.atoms.validation import FIRST_SEED as VALIDATION_SEED
+from training.checkpoints import Checkpoint
+from training.schedule import learning_rate
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +79,7 @@ def test_no_picture_of_the_training_is_one_of_the_validation_or_the_evaluation()
 def test_a_few_steps_lower_the_loss_on_the_pictures_they_were_made_with(tmp_path: Path) -> None:
     training = Training(SMALL.model_copy(update={"steps": 60}), tmp_path, device=torch.device("cpu"))
     batch = stream(SMALL, first=0, count=1)[0]
-    losses = [training.update(batch) for _ in range(40)]
+    losses = [training.update(batch)["loss"] for _ in range(40)]
     assert losses[-1] < 0.6 * losses[0]
     training.averaged.network.eval()
     with torch.no_grad():

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import copy
+from typing import Generic, TypeVar
+
 import torch
+from torch import nn
 
-from training.atoms.networks import AtomNetwork, build
+Network = TypeVar("Network", bound=nn.Module)
 
 
-class MovingAverage:
+class MovingAverage(Generic[Network]):
     """Average of weights and batch-norm figures over about the last thousand steps, fewer at the start."""
 
-    def __init__(self, network: AtomNetwork, *, decay: float = 0.999) -> None:
+    def __init__(self, network: Network, *, decay: float = 0.999) -> None:
         self.decay = decay
-        self.network = build(network.name).to(next(network.parameters()).device)
-        self.network.load_state_dict(network.state_dict())
-        self.network.eval()
+        self.network = copy.deepcopy(network).eval()
 
     @torch.no_grad()
-    def update(self, network: AtomNetwork, step: int) -> None:
+    def update(self, network: Network, step: int) -> None:
         """Takes in the weights after step number `step` (from 0)."""
         decay = min(self.decay, (1 + step) / (10 + step))
         averaged, current = self.network.state_dict(), network.state_dict()
