@@ -7,8 +7,8 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from training.defects.synthetic.canvas import FloatArray
 from training.defects.synthetic.parameters import Annotations, Frame
+from training.synthetic.resizing import FloatArray
 
 
 @lru_cache(maxsize=32)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.defects.synthetic import noise
-from training.defects.synthetic.canvas import Canvas, FloatArray, resized
+from training.defects.synthetic.canvas import Canvas
 from training.defects.synthetic.ellipses import line_profile, step
 from training.defects.synthetic.parameters import Background, Band, Border, Frame, Perlin, Texture
+from training.synthetic import noise
+from training.synthetic.resizing import FloatArray, resized
 
 
 def brightness(frame: Frame, settings: Background, rng: np.random.Generator) -> FloatArray:

@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image
 
 from training.defects.synthetic.parameters import Frame
-
-FloatArray = npt.NDArray[np.float32]
+from training.synthetic.resizing import FloatArray, resized
 
 #: A canvas need not be finer than this: the narrowest line that is drawn is several times as wide.
 FINEST_NM = 0.28
@@ -72,16 +69,3 @@ class Canvas:
         height, width = self.values.shape
         ratio = coarser.factor / self.factor
         self.values += coarser.values if ratio == 1 else resized(coarser.values, height, width, ratio)
-
-
-def resized(
-    values: FloatArray, height: int, width: int, factor: float, left: float = 0.0, top: float = 0.0
-) -> FloatArray:
-    """(height, width) values of a smooth field from `factor` times coarser ones, bicubic.
-
-    `left`, `top`: how much of the coarse field, in its own points, is cut off there.
-    """
-    box = (left, top, left + width / factor, top + height / factor)
-    box = (left, top, min(box[2], float(values.shape[1])), min(box[3], float(values.shape[0])))
-    picture = Image.fromarray(np.ascontiguousarray(values)).resize((width, height), Image.Resampling.BICUBIC, box=box)
-    return np.asarray(picture, np.float32)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tifffile
 from PIL import Image, ImageDraw
 from tqdm import tqdm
 
@@ -22,6 +21,7 @@ from training.defects.synthetic.drawing import draw_parameters
 from training.defects.synthetic.materials import MATERIALS
 from training.defects.synthetic.patches import Patches, clean_windows
 from training.defects.synthetic.rendering import SyntheticMicrograph, render
+from training.synthetic.files import write_tiff
 
 COLOURS = {"loop_111": (255, 0, 0), "loop_100": (255, 255, 0), "black_dot": (0, 140, 255)}
 """As in the field; loops of other materials are green."""
@@ -99,7 +99,7 @@ def run_backgrounds(args: argparse.Namespace) -> int:
         pixels = read_file(args.images / picture.image).pixels
         for x, y, window in clean_windows(pixels, picture, side_px=args.side_px):
             path = args.out / f"{Path(picture.image).stem}_x{x}_y{y}.tif"
-            _write_tiff(path, window, picture.pixel_size_nm[0] if picture.pixel_size_nm else None)
+            write_tiff(path, window, picture.pixel_size_nm[0] if picture.pixel_size_nm else None)
             count += 1
     print(f"{count} windows in {args.out}")
     return 0 if count else 1
@@ -107,7 +107,7 @@ def run_backgrounds(args: argparse.Namespace) -> int:
 
 def save(micrograph: SyntheticMicrograph, stem: Path) -> None:
     """Write a micrograph as `stem` + .tif and its parameters as .json."""
-    _write_tiff(stem.with_suffix(".tif"), micrograph.pixels.astype(np.uint8), micrograph.pixel_size_nm)
+    write_tiff(stem.with_suffix(".tif"), micrograph.pixels.astype(np.uint8), micrograph.pixel_size_nm)
     stem.with_suffix(".json").write_text(micrograph.parameters.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
@@ -167,15 +167,6 @@ def _runs(mask: Mask, height: int, width: int) -> list[int]:
     begin, end = at[first], at[np.append(first[1:] - 1, len(at) - 1)] + 1
     edges = np.concatenate([[0], np.stack([begin, end], axis=1).ravel(), [height * width]])
     return [int(run) for run in np.diff(edges)]
-
-
-def _write_tiff(path: Path, pixels: np.ndarray, pixel_size_nm: float | None) -> None:
-    grey = pixels if pixels.dtype == np.uint8 else np.clip(np.round(pixels), 0, 65535).astype(np.uint16)
-    if pixel_size_nm is None:
-        tifffile.imwrite(path, grey)
-        return
-    per_nm = 1.0 / pixel_size_nm
-    tifffile.imwrite(path, grey, imagej=True, resolution=(per_nm, per_nm), metadata={"unit": "nm"})
 
 
 def contact_sheet(micrographs: Sequence[SyntheticMicrograph], *, across: int = 4, tile_px: int = 384) -> Image.Image:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
-from PIL import Image
 from scipy import ndimage
 
-from training.defects.synthetic import noise
-from training.defects.synthetic.canvas import FloatArray
 from training.defects.synthetic.parameters import Detector
+from training.synthetic import noise
+from training.synthetic.resizing import FloatArray
 
 
 def record(intensity: FloatArray, settings: Detector, rng: np.random.Generator) -> FloatArray:
@@ -39,11 +36,3 @@ def record(intensity: FloatArray, settings: Detector, rng: np.random.Generator) 
         # the foil keeps its level
         grey = np.float32(settings.level ** (1 - settings.gamma)) * grey ** np.float32(settings.gamma)
     return np.clip(np.round(grey * np.float32(255)), 0, 255)
-
-
-def compressed(grey: FloatArray, quality: int) -> FloatArray:
-    """The grey values after a JPEG of that quality."""
-    memory = io.BytesIO()
-    Image.fromarray(grey.astype(np.uint8)).save(memory, "JPEG", quality=quality)
-    with Image.open(memory) as picture:
-        return np.asarray(picture, np.float32)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.defects.synthetic.dice import Dice
 from training.defects.synthetic.marks import Disc
 from training.defects.synthetic.materials import MATERIALS
 from training.defects.synthetic.parameters import (
@@ -28,6 +27,7 @@ from training.defects.synthetic.patches import Patches
 from training.defects.synthetic.populations import Allowed, Look, defects
 from training.defects.synthetic.ranges import Ranges
 from training.defects.synthetic.surroundings import bands, borders, dislocations, small_things
+from training.synthetic.dice import Dice
 
 _LENGTHS_NM = (5, 10, 20, 50, 100, 200, 500)
 

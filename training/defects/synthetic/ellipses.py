@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.defects.synthetic.canvas import Canvas, FloatArray
+from training.defects.synthetic.canvas import Canvas
 from training.defects.synthetic.marks import Bar, Disc, Harmonic, Ring
+from training.synthetic.resizing import FloatArray
 
 #: Half of a line's full width at half maximum, in units of its profile's width (2^(2/3) - 1)^(1/2).
 _HALF_WIDTH = 0.7664

@@ -1,23 +1,16 @@
-"""Dislocation lines onto a canvas.
-
-A line is a ribbon: its cross-section, laid along a spline, is strewn onto the grid point by point, each with the share
-of the ribbon's area that it stands for. So a cross-section may be as asymmetric as dislocations' contrast is.
-"""
+"""Dislocation lines onto a canvas: ribbons along splines."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage
 
 from training.defects.synthetic.canvas import Canvas
 from training.defects.synthetic.ellipses import line_profile, line_reach_nm
 from training.defects.synthetic.marks import Line
-
-FloatArray = npt.NDArray[np.float64]
-
+from training.synthetic.ribbons import FloatArray, Strewn, arc_lengths, ribbon, strewn, unit
 
 #: Share of a line's depth from which its cross-section is drawn.
 _FAINT = 0.01
@@ -28,24 +21,8 @@ FINEST_NM = 0.7
 def draw(canvas: Canvas, lines: Iterable[Line]) -> None:
     """Adds all lines' attenuation to the canvas."""
     parts = [part for line in lines if (part := _ribbon(canvas, line)) is not None]
-    if not parts:
-        return
-    height, width = canvas.values.shape
-    x, y, weight = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    column, row = np.floor(x), np.floor(y)
-    right, below = x - column, y - row
-    at = (row.astype(np.intp) + 1) * (width + 2) + column.astype(np.intp) + 1
-    total = np.zeros((height + 2) * (width + 2))
-    for shift, share in (
-        (0, (1 - right) * (1 - below)),
-        (1, right * (1 - below)),
-        (width + 2, (1 - right) * below),
-        (width + 3, right * below),
-    ):
-        total += np.bincount(at + shift, weight * share, total.size)
-    # takes away the moiré of ribbon and grid
-    smooth = ndimage.gaussian_filter(total.reshape(height + 2, width + 2).astype(np.float32), 0.6, truncate=2.5)
-    canvas.values += smooth[1:-1, 1:-1]
+    if parts:
+        canvas.values += strewn(parts, canvas.values.shape)
 
 
 def course(line: Line, step_nm: float) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -66,9 +43,7 @@ def course(line: Line, step_nm: float) -> tuple[FloatArray, FloatArray, FloatArr
     c1, c2, c3 = p2 - p0, 2 * p0 - 5 * p1 + 4 * p2 - p3, 3 * p1 - p0 - 3 * p2 + p3
     places = p1 + 0.5 * f * (c1 + f * (c2 + f * c3))
     tangent = c1 + f * (2 * c2 + 3 * f * c3)
-    tangent /= np.maximum(np.sqrt(np.square(tangent).sum(axis=1, keepdims=True)), 1e-9)
-    length = np.concatenate([[0.0], np.cumsum(np.sqrt(np.square(np.diff(places, axis=0)).sum(axis=1)))])
-    return places, tangent, length
+    return places, unit(tangent), arc_lengths(places)
 
 
 def along(line: Line, length: FloatArray) -> FloatArray:
@@ -86,17 +61,10 @@ def along(line: Line, length: FloatArray) -> FloatArray:
     return depth * t * t * (3.0 - 2.0 * t)
 
 
-def _ribbon(canvas: Canvas, line: Line) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """Points of the ribbon in grid coordinates that fall on the canvas, and what each adds there."""
+def _ribbon(canvas: Canvas, line: Line) -> Strewn | None:
     grid = canvas.spacing_nm
     places, tangent, length = course(line, grid)
     right, left = line_reach_nm(line.width_nm), line_reach_nm(line.width_nm + line.fade_nm)
-    height, width = canvas.values.shape
-    reach = max(right, left)
-    near = (places > -reach).all(axis=1)
-    near &= (places[:, 0] < width * grid + reach) & (places[:, 1] < height * grid + reach)
-    if not near.any():
-        return None
     offsets = np.arange(-int(right / grid), int(left / grid) + 1) * grid
     across = np.where(
         offsets < 0,
@@ -108,22 +76,6 @@ def _ribbon(canvas: Canvas, line: Line) -> tuple[np.ndarray, np.ndarray, np.ndar
     if line.fade_nm:
         # a wide ribbon swings round a kink instead of fanning out there
         window = max(1, min(int(0.5 * left / grid), len(tangent)))
-        tangent = ndimage.uniform_filter1d(tangent, window, axis=0, mode="nearest")
-        tangent /= np.maximum(np.sqrt(np.square(tangent).sum(axis=1, keepdims=True)), 1e-9)
-    apart = np.maximum(np.diff(length), 1e-9)
-    stride = 0.5 * (np.append(apart, apart[-1]) + np.insert(apart, 0, apart[0]))  # what each place stands for
-    turning = tangent[:-1, 0] * tangent[1:, 1] - tangent[:-1, 1] * tangent[1:, 0]
-    curvature = np.append(turning / apart, 0.0)
-    depth = (along(line, length) * stride / grid)[near]
-    places, tangent, curvature = places[near], tangent[near], curvature[near]
-    places, offsets = (places - canvas.origin_nm) / grid, offsets / grid
-    # the normal (t_y, -t_x) points to the left as seen along the line, y down
-    x = (places[:, :1] + tangent[:, 1:] * offsets).astype(np.float32)
-    y = (places[:, 1:] - tangent[:, :1] * offsets).astype(np.float32)
-    # towards its centre of curvature the ribbon gets denser; beyond that it would turn over
-    density = np.clip(1.0 + (curvature * grid)[:, None] * offsets, 0.0, 2.0)
-    weight = (depth[:, None] * across * density).astype(np.float32)
-    if x.min() > -1 and y.min() > -1 and x.max() < width and y.max() < height:
-        return x.ravel(), y.ravel(), weight.ravel()
-    inside = (x > -1) & (y > -1) & (x < width) & (y < height)
-    return x[inside], y[inside], weight[inside]
+        tangent = unit(ndimage.uniform_filter1d(tangent, window, axis=0, mode="nearest"))
+    depth = along(line, length)
+    return ribbon(places, tangent, depth, offsets, across, canvas.values.shape, spacing=grid, origin=canvas.origin_nm)

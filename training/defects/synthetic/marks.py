@@ -9,13 +9,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-
-class Part(BaseModel):
-    """Base of all parameters: they do not change, and what is not known is refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from training.synthetic.parts import Part
 
 
 class Harmonic(Part):

@@ -30,9 +30,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from training.defects.synthetic.dice import Spread
 from training.defects.synthetic.parameters import Material
 from training.defects.synthetic.ranges import Population, Ranges
+from training.synthetic.dice import Spread
 
 _FECRAL = Ranges(
     pixel_size_nm=(0.14, 0.88),

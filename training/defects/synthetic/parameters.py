@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from training.defects.synthetic.marks import Line, Mark, Part
+from training.defects.synthetic.marks import Line, Mark
+from training.synthetic.parts import Part
 
 Material = Literal["fecral", "fecral_in_situ", "steel_316l", "titanium"]
 Contrast = Literal["bright_field", "dark_field"]

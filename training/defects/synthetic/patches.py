@@ -6,53 +6,23 @@ out of labelled micrographs. Nothing of a folder travels in the parameters but n
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from analysis.micrograph import read_file
 from training.defects.labels import LabelledPicture
-from training.defects.synthetic.canvas import FloatArray
 from training.defects.synthetic.parameters import Frame, Patch
+from training.synthetic.folder import PictureFolder
+from training.synthetic.resizing import FloatArray
 
 STRONGEST_TEXTURE = 0.08
 """Root mean square of a texture made of a real piece, relative to its brightness, at most."""
-SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".npy")
 
 
-class Patches:
-    """Real backgrounds of a folder, read when first needed and kept.
-
-    Raises
-    ------
-    FileNotFoundError: the folder has no picture.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        paths = folder.iterdir() if folder.is_dir() else ()
-        self.names = sorted(path.name for path in paths if path.suffix.lower() in SUFFIXES)
-        if not self.names:
-            raise FileNotFoundError(f"no picture in {folder}: backgrounds are read from {', '.join(SUFFIXES)}")
-        self._read: dict[str, tuple[FloatArray, float | None, str]] = {}
-
-    def __getstate__(self) -> dict[str, object]:
-        # a worker process reads for itself
-        return {**self.__dict__, "_read": {}}
-
-    def read(self, name: str) -> tuple[FloatArray, float | None, str]:
-        """Brightness (height, width) with median 1, pixel size in nm if the file knows it, and checksum of a file."""
-        if name not in self._read:
-            micrograph = read_file(self.folder / name)
-            pixels = np.asarray(micrograph.pixels, np.float32)
-            pixels = pixels / max(float(np.median(pixels)), 1e-9)
-            checksum = hashlib.sha256((self.folder / name).read_bytes()).hexdigest()
-            self._read[name] = (pixels, micrograph.pixel_size_x_nm, checksum)
-        return self._read[name]
+class Patches(PictureFolder):
+    """Real backgrounds of a folder, read when first needed and kept."""
 
     def draw(self, rng: np.random.Generator, frame: Frame) -> Patch:
         """A random piece for the frame: a crop where the picture covers it, else a texture of the same spectrum.
@@ -85,13 +55,7 @@ class Patches:
         ------
         ValueError: the file is not the one that the parameters were drawn with.
         """
-        if patch.file not in self.names:
-            raise ValueError(
-                f"the background {patch.file!r} is not in {self.folder.name}: give the folder it came from"
-            )
-        pixels, _, checksum = self.read(patch.file)
-        if checksum != patch.sha256:
-            raise ValueError(f"the background {patch.file!r} has changed since the parameters were drawn")
+        pixels = self.same(patch.file, patch.sha256)
         if patch.fill == "crop":
             field = _crop(pixels, frame, patch)
         else:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from training.defects.synthetic.dice import Dice
 from training.defects.synthetic.marks import Bar, Disc, Harmonic, Line, Ring, SecondEdge
 from training.defects.synthetic.parameters import Frame
 from training.defects.synthetic.ranges import Form, Population, Ranges
+from training.synthetic.dice import Dice
 
 Drawn = Ring | Disc | Bar
 Allowed = Callable[[float, float, float], bool]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from training.defects.synthetic.dice import Range, Spread
+from training.synthetic.dice import Range, Spread
 
 Form = Literal["open", "double", "edge_on", "solid", "dot"]
 

@@ -17,12 +17,14 @@ from training.defects.labels import Ellipse, Label, LabelledPicture
 from training.defects.synthetic import ellipses, lines
 from training.defects.synthetic.annotations import annotate
 from training.defects.synthetic.background import brightness, shade
-from training.defects.synthetic.canvas import Canvas, FloatArray
-from training.defects.synthetic.detector import compressed, record
+from training.defects.synthetic.canvas import Canvas
+from training.defects.synthetic.detector import record
 from training.defects.synthetic.marks import Bar, Disc, Ring
 from training.defects.synthetic.materials import MATERIALS
 from training.defects.synthetic.parameters import Frame, Material, Parameters
 from training.defects.synthetic.patches import Patches
+from training.synthetic.files import compressed
+from training.synthetic.resizing import FloatArray
 
 #: A defect of which less is inside the frame is not labelled, nor one of fewer pixels.
 LEAST_VISIBLE = 0.2

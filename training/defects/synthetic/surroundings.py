@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.defects.synthetic.dice import Dice, Spread
 from training.defects.synthetic.marks import Disc, Line
 from training.defects.synthetic.parameters import Band, Border, Frame
 from training.defects.synthetic.populations import Look, harmonics
 from training.defects.synthetic.ranges import Ranges
+from training.synthetic.dice import Dice, Spread
 
 _STEP_NM = 9.0  # between the points of a dislocation
 _AROUND_NM = 60.0  # lines begin that far outside the frame, too

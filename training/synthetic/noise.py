@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from training.defects.synthetic.canvas import FloatArray, resized
+from training.synthetic.resizing import FloatArray, resized
 
 _SAMPLES = 8  # of gradient noise in a cell: between them it is interpolated
 

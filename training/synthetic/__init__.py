@@ -1,0 +1,1 @@
+"""What the generators of all families share: random numbers and fields, ribbons, folders of pictures, files."""
