@@ -45,6 +45,7 @@ class DefectsAnalysis:
     instances: the surest first. table: the same as columns. statistics: of each class of the model in its order, then
     of all (`class_name` None). hardening: None without a pixel size or a thickness; `notices` say so.
     scale_x, scale_y: the network saw the picture resampled by these factors. tiles: in how many parts it saw it.
+    barriers: constants of the hardening. model: which network it was.
     """
 
     instances: tuple[Instance, ...]
@@ -58,6 +59,8 @@ class DefectsAnalysis:
     scale_x: float
     scale_y: float
     tiles: int
+    barriers: BarrierModel
+    model: ModelInfo
 
 
 def analyse(
@@ -88,6 +91,7 @@ def analyse(
     """
     lowest = _checked("score", score, 1.0) if score is not None else spec.score
     thickness = _checked("thickness_nm", thickness_nm, math.inf) if thickness_nm is not None else None
+    barriers = barriers or BarrierModel()
     begin = time.perf_counter()
     prepared = prepare(micrograph, spec)
     tiles = _tiles(prepared.pixels.shape, spec)
@@ -124,6 +128,8 @@ def analyse(
         scale_x=prepared.scale_x,
         scale_y=prepared.scale_y,
         tiles=len(tiles),
+        barriers=barriers,
+        model=network.info,
     )
 
 

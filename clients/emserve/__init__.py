@@ -40,7 +40,7 @@ if TYPE_CHECKING:
         UnreadableMicrograph,
         UnsupportedFormat,
     )
-    from emserve.results import AtomColumn, AtomsResult, ModelSummary
+    from emserve.results import AtomColumn, AtomsResult, Defect, DefectsResult, ModelSummary
     from emserve.retries import Retries
 
 __version__ = "0.1.0"
@@ -55,6 +55,8 @@ __all__ = [
     "ChecksumMismatch",
     "Client",
     "DeadlineExceeded",
+    "Defect",
+    "DefectsResult",
     "EmptyBody",
     "EmserveError",
     "Forbidden",
@@ -82,6 +84,8 @@ _HOMES = {
     "Client": "client",
     "AtomColumn": "results",
     "AtomsResult": "results",
+    "Defect": "results",
+    "DefectsResult": "results",
     "ModelSummary": "results",
     "Retries": "retries",
 }

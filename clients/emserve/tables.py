@@ -1,17 +1,19 @@
-"""Answers as tables: one row per atom column, one heading per quantity with its unit.
+"""Answers as tables: one row per finding (atom column, defect), one heading per quantity with its unit.
 
-The headings are the fields of `AtomColumn` in their order; fields that a newer server adds follow by name.
+The headings are the fields of the finding's class in their order; fields that a newer server adds follow by name. What
+is no single value (a mask) is not in a table.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TextIO
 
+from pydantic import BaseModel
+
 from emserve._extras import require
-from emserve.results import AtomColumn, AtomsResult
+from emserve.results import Result
 
 if TYPE_CHECKING:
     import pandas
@@ -20,7 +22,7 @@ FILE_HEADING = "micrograph"
 
 
 class CsvWriter:
-    """Writes the columns of one or several answers into one CSV: full precision, None as an empty cell.
+    """Writes the findings of one or several answers into one CSV: full precision, None as an empty cell.
 
     Parameters
     ----------
@@ -35,39 +37,55 @@ class CsvWriter:
         self._named = named
         self._headings: list[str] | None = None
 
-    def write(self, result: AtomsResult, name: str = "") -> None:
-        """Add one row per atom column."""
+    def write(self, result: Result, name: str = "") -> None:
+        """Add one row per finding."""
         if self._headings is None:
-            self._headings = headings(result.columns)
+            self._headings = headings(result)
             self._rows.writerow([FILE_HEADING, *self._headings] if self._named else self._headings)
-        for column in result.columns:
-            cells = [_cell(getattr(column, heading, None)) for heading in self._headings]
+        for finding in result.findings:
+            cells = [_cell(getattr(finding, heading, None)) for heading in self._headings]
             self._rows.writerow([name, *cells] if self._named else cells)
 
 
-def headings(columns: Iterable[AtomColumn]) -> list[str]:
-    """Names of the quantities: those of the contract, then those that only these columns have."""
-    added = {name for column in columns for name in column.model_extra or {}}
-    return [*AtomColumn.model_fields, *sorted(added)]
+def headings(result: Result) -> list[str]:
+    """Names of the quantities: those of the contract, then those that only these findings have."""
+    known = [name for name, field in result.finding_class.model_fields.items() if not _is_part(field.annotation)]
+    added = {name for finding in result.findings for name, value in (finding.model_extra or {}).items() if _flat(value)}
+    return [*known, *sorted(added)]
 
 
-def csv_text(result: AtomsResult) -> str:
-    """The columns of one answer as CSV."""
+def csv_text(result: Result) -> str:
+    """The findings of one answer as CSV."""
     stream = io.StringIO(newline="")
     CsvWriter(stream, named=False).write(result)
     return stream.getvalue()
 
 
-def dataframe(result: AtomsResult) -> pandas.DataFrame:
-    """The columns of one answer as a pandas DataFrame; numbers are float64 with NaN for None."""
+def dataframe(result: Result) -> pandas.DataFrame:
+    """The findings of one answer as a pandas DataFrame; numbers are float64 with NaN for None."""
     pandas = require("pandas", extra="pandas", purpose="A data frame")
+    fields = result.finding_class.model_fields
     table = {}
-    for name in headings(result.columns):
-        values = [getattr(column, name, None) for column in result.columns]
-        numeric = all(v is None or (isinstance(v, int | float) and not isinstance(v, bool)) for v in values)
-        boolean = name == "refined"
-        table[name] = pandas.Series(values, dtype="bool" if boolean else "float64" if numeric else "object")
+    for name in headings(result):
+        values = [getattr(finding, name, None) for finding in result.findings]
+        kind = _KINDS.get(fields[name].annotation) if name in fields else None
+        if kind is None:
+            numeric = all(v is None or (isinstance(v, int | float) and not isinstance(v, bool)) for v in values)
+            kind = "float64" if numeric else "object"
+        table[name] = pandas.Series(values, dtype=kind)
     return pandas.DataFrame(table)
+
+
+# What a table of no rows has to know too.
+_KINDS: dict[Any, str] = {bool: "bool", int: "int64", str: "object"}
+
+
+def _is_part(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _flat(value: Any) -> bool:
+    return not isinstance(value, dict | list)
 
 
 def _cell(value: Any) -> Any:

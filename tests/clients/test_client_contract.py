@@ -73,7 +73,7 @@ def test_a_newer_answer_is_read_and_kept(golden: dict[str, Any]) -> None:
 
 
 def test_models(golden: dict[str, Any]) -> None:
-    text = (GOLDEN / "models_1.0.json").read_text(encoding="utf-8")
+    text = (GOLDEN / f"models_{CONTRACT}.json").read_text(encoding="utf-8")
     models = ModelList.model_validate_json(text)
     assert models.models[0].scores["recall"] == 0.991
     assert json.loads(models.model_dump_json()) == json.loads(text)

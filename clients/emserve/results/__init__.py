@@ -1,0 +1,73 @@
+"""The contract: what a server answers and what a client hands to its user are these very classes.
+
+Conventions, stated once for the whole project: pixel (0, 0) is the centre of the top left pixel, x points to the
+right, y down. Every physical quantity carries its unit in its name. Where the pixel size is not known, quantities in
+nm and pm are None and a warning says what to pass.
+
+Unknown fields of a newer server are kept, and the named choices are open (`Literal[…] | str`), so that an old client
+reads a newer answer and loses nothing. `CONTRACT` counts up behind the point when something is added, in front of it
+when something that was there changes.
+"""
+
+from emserve.results.atoms import (
+    AtomColumn,
+    AtomsParameters,
+    AtomsPostprocess,
+    AtomsResult,
+    AtomsStatistics,
+    Lattice,
+    LatticeVector,
+)
+from emserve.results.defects import (
+    Defect,
+    DefectClassStatistics,
+    DefectMask,
+    DefectsParameters,
+    DefectsResult,
+    DefectsStatistics,
+    Distribution,
+    Hardening,
+    HardeningBin,
+)
+from emserve.results.head import (
+    CONTRACT,
+    MicrographInfo,
+    ModelInfo,
+    Notice,
+    Part,
+    PixelSizeSource,
+    Result,
+    Timings,
+    Trust,
+)
+from emserve.results.models import ModelList, ModelSummary
+
+__all__ = [
+    "CONTRACT",
+    "AtomColumn",
+    "AtomsParameters",
+    "AtomsPostprocess",
+    "AtomsResult",
+    "AtomsStatistics",
+    "Defect",
+    "DefectClassStatistics",
+    "DefectMask",
+    "DefectsParameters",
+    "DefectsResult",
+    "DefectsStatistics",
+    "Distribution",
+    "Hardening",
+    "HardeningBin",
+    "Lattice",
+    "LatticeVector",
+    "MicrographInfo",
+    "ModelInfo",
+    "ModelList",
+    "ModelSummary",
+    "Notice",
+    "Part",
+    "PixelSizeSource",
+    "Result",
+    "Timings",
+    "Trust",
+]
