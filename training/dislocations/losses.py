@@ -1,8 +1,8 @@
 """How far the masks of a network are from the true lines, each line against the mask that stands for it.
 
 The loss is that of the published network, the Dice loss with matching (see `training.dislocations.matching`), computed
-for all pairs at once: the overlaps of all lines with all masks are one matrix product. Only which pairs count is decided
-outside of the gradient.
+for all pairs at once: the overlaps of all lines with all masks are one matrix product. Only which pairs count is
+decided outside of the gradient.
 
 The published loss says nothing about masks that no line takes: they may show anything, most often a second copy of a
 line. `empty_weight` pushes them to empty.
@@ -46,8 +46,8 @@ def line_losses(
     """The losses of a batch; in float32 whatever the precision of `logits`.
 
     `dice`: 1 − 2 |A ∩ B| / (|A| + |B|) of every line with its mask, averaged over the lines of a picture and then over
-    the pictures that have lines; 0 where none has. `empty`: `empty_weight` times the Dice loss of the masks that no line
-    took against nothing, averaged over those masks; it is smoothed by the area of a usual line across the picture,
+    the pictures that have lines; 0 where none has. `empty`: `empty_weight` times the Dice loss of the masks that no
+    line took against nothing, averaged over those masks; it is smoothed by the area of a usual line across the picture,
     because the Dice loss against nothing is else as large for a faint speck as for a line.
 
     Lines for which there is no mask do not count.
