@@ -27,7 +27,8 @@ class InputSpec(BaseModel):
 
     classes: names in the order of the network's indices. channels: 1, or 3 equal ones. grey_levels: 'as_is' leaves
     8-bit pictures untouched, as Detectron2 gets them, and stretches others by `percentiles`; 'percentile' stretches
-    all. best_pixel_size_nm: where the model is best. pixel_size_range_nm: pictures outside it are resampled into it.
+    all. pixel_size_range_nm: of the pictures that the model was made for. resampled_to_nm: pictures with a pixel size
+    outside are brought to the nearer end before the network sees them; None stands for pixel_size_range_nm.
     shortest_px, longest_px: Detectron2's scaling by the picture's sides (the shorter side becomes `shortest_px` unless
     the longer one would exceed `longest_px`), 0 for none. tile_px, overlap_px: larger pictures are cut into tiles that
     overlap by so much. score: default of the score below which defects are left out. most_detections: in one tile;
@@ -41,8 +42,8 @@ class InputSpec(BaseModel):
     channels: Literal[1, 3] = 3
     grey_levels: Literal["as_is", "percentile"] = "percentile"
     percentiles: tuple[float, float] = (0.1, 99.9)
-    best_pixel_size_nm: PositiveFloat | None = None
     pixel_size_range_nm: tuple[PositiveFloat, PositiveFloat] | None = None
+    resampled_to_nm: tuple[PositiveFloat, PositiveFloat] | None = None
     shortest_px: Pixels = 0
     longest_px: Pixels = 0
     tile_px: Annotated[int, Field(ge=64)] = 1024
@@ -60,11 +61,9 @@ class InputSpec(BaseModel):
             raise ValueError(f"two classes have one name: {', '.join(self.classes)}")
         if 2 * self.overlap_px > self.tile_px:
             raise ValueError("tiles must not overlap by more than half")
-        if self.pixel_size_range_nm is not None:
-            smallest, largest = self.pixel_size_range_nm
-            best = self.best_pixel_size_nm or smallest
-            if not smallest <= best <= largest:
-                raise ValueError("best_pixel_size_nm must lie inside pixel_size_range_nm")
+        for smallest, largest in filter(None, (self.pixel_size_range_nm, self.resampled_to_nm)):
+            if smallest > largest:
+                raise ValueError(f"a range of pixel sizes goes from small to large, got {smallest:g} to {largest:g}")
         return self
 
 
@@ -95,8 +94,8 @@ def grey_levels(pixels: npt.NDArray[np.floating], spec: InputSpec) -> npt.NDArra
 def prepare(micrograph: Micrograph, spec: InputSpec) -> NetworkInput:
     """Grey levels and scale that the network knows.
 
-    Non-square pixels become square. A pixel size outside the model's range is brought to the nearer end of it. Masks
-    are pasted into the micrograph's own pixels later, so that resampling costs them nothing.
+    Non-square pixels become square. A pixel size outside the range that the network works in is brought to the nearer
+    end of it. Masks are pasted into the micrograph's own pixels later, so that resampling costs them nothing.
     """
     height, width = micrograph.pixels.shape
     scale_x, scale_y, notices = _scales(micrograph, spec)
@@ -113,16 +112,18 @@ def _scales(micrograph: Micrograph, spec: InputSpec) -> tuple[float, float, tupl
     scale_x = scale_y = 1.0
     if size_x is not None and size_y is not None:
         finer = min(size_x, size_y)
-        low, high = spec.pixel_size_range_nm or (finer, finer)
+        low, high = spec.resampled_to_nm or spec.pixel_size_range_nm or (finer, finer)
         target = min(max(finer, low), high)
         scale_x, scale_y = size_x / target, size_y / target
         if target != finer:
             scale_x, scale_y = _limited(scale_x, scale_y, micrograph.pixels.size)
+        smallest, largest = spec.pixel_size_range_nm or (finer, finer)
+        if not smallest <= finer <= largest:
             notices.append(
                 Notice(
                     code="pixel_size_outside_range",
-                    message=f"The model was made for {low:g} to {high:g} nm per pixel; the picture has {finer:g} and "
-                    f"was resampled {max(scale_x, scale_y):.3g} times for it.",
+                    message=f"The model was made for {smallest:g} to {largest:g} nm per pixel; the picture has "
+                    f"{finer:g} and was resampled {max(scale_x, scale_y):.3g} times for it.",
                     remedy="Trust the numbers less, or record at a magnification inside that range.",
                 )
             )

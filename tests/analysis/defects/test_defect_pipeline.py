@@ -146,7 +146,7 @@ def test_non_square_pixels_are_made_square_for_the_network(size_x: float, size_y
 
 
 def test_a_pixel_size_outside_the_range_is_brought_into_it() -> None:
-    spec = InputSpec(classes=("loop_111",), pixel_size_range_nm=(0.14, 0.88), best_pixel_size_nm=0.4)
+    spec = InputSpec(classes=("loop_111",), pixel_size_range_nm=(0.14, 0.88))
     fine = prepare(Micrograph(picture(100, 200, []), 0.07, 0.07, "argument"), spec)
     assert fine.pixels.shape == (50, 100)
     assert (fine.scale_x, fine.notices[0].code) == (0.5, "pixel_size_outside_range")
@@ -154,6 +154,15 @@ def test_a_pixel_size_outside_the_range_is_brought_into_it() -> None:
     assert (inside.pixels.shape, inside.notices) == ((100, 200), ())
     coarse = prepare(Micrograph(picture(100, 200, []), 88.0, 88.0, "argument"), spec)
     assert coarse.pixels.shape == (400, 800)
+
+
+def test_the_network_may_work_in_a_narrower_range_than_it_was_made_for() -> None:
+    spec = InputSpec(classes=("loop_111",), pixel_size_range_nm=(0.14, 0.88), resampled_to_nm=(0.28, 0.55))
+    for size_nm, shape in ((0.14, (50, 100)), (0.4, (100, 200)), (0.825, (150, 300))):
+        prepared = prepare(Micrograph(picture(100, 200, []), size_nm, size_nm, "argument"), spec)
+        assert (prepared.pixels.shape, prepared.notices) == (shape, ())
+    finer = prepare(Micrograph(picture(100, 200, []), 0.07, 0.07, "argument"), spec)
+    assert (finer.pixels.shape, finer.notices[0].code) == ((25, 50), "pixel_size_outside_range")
 
 
 @pytest.mark.parametrize(
@@ -231,7 +240,8 @@ def test_an_answer_that_is_none_is_the_servers_fault(answer: dict) -> None:
         {"classes": ("a", "a")},
         {"percentiles": (50, 10)},
         {"overlap_px": 600},
-        {"pixel_size_range_nm": (0.2, 0.4), "best_pixel_size_nm": 0.5},
+        {"pixel_size_range_nm": (0.4, 0.2)},
+        {"resampled_to_nm": (0.4, 0.2)},
         {"colour": True},
     ],
 )
