@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from training.dislocations.losses import LINE_WIDTH_PX, line_losses, pairwise_dice
+from training.dislocations.losses import LINE_WIDTH_PX, areas, line_losses
 from training.dislocations.matching import MATCHINGS, UNPAIRED, Matching, greedy, optimal
 
 
@@ -160,12 +160,14 @@ def test_the_greedy_loss_and_its_gradient_are_those_of_the_published_loop(seed: 
     torch.testing.assert_close(torch.autograd.grad(loss, logits), torch.autograd.grad(expected, logits))
 
 
-def test_pairwise_dice_is_that_of_each_pair() -> None:
-    logits, truths = drawn(7, pictures=1)
+def test_areas_are_counted_for_each_pair() -> None:
+    logits, truths = drawn(7)
     masks = torch.sigmoid(logits)
-    costs = pairwise_dice(masks.flatten(2), truths.flatten(2).float())
-    for line, mask in itertools.product(range(truths.shape[1]), range(masks.shape[1])):
-        torch.testing.assert_close(costs[0, line, mask], dice_of(masks[0, mask], truths[0, line].float()))
+    shared, of_masks, of_lines = areas(masks.flatten(2), truths.flatten(2).float())
+    for picture, line, mask in itertools.product(range(2), range(truths.shape[1]), range(masks.shape[1])):
+        torch.testing.assert_close(shared[picture, line, mask], masks[picture, mask][truths[picture, line]].sum())
+    torch.testing.assert_close(of_masks, masks.sum(dim=(2, 3)))
+    assert of_lines.tolist() == truths.sum(dim=(2, 3)).tolist()
 
 
 @settings(deadline=None, max_examples=30)
@@ -199,7 +201,7 @@ def test_a_picture_without_lines_only_pushes_its_masks_to_empty() -> None:
     logits.requires_grad_()
     for nothing in (torch.zeros(2, 3, 12, 12, dtype=torch.bool), torch.zeros(2, 0, 12, 12, dtype=torch.bool)):
         without = line_losses(logits, nothing)
-        assert float(without.total()) == 0
+        assert without.total().item() == 0
         (gradient,) = torch.autograd.grad(without.total(), logits)
         assert (gradient == 0).all()
         pushed = line_losses(logits, nothing, empty_weight=1.0)
@@ -213,7 +215,13 @@ def test_lines_for_which_there_is_no_mask_are_counted_and_cost_nothing(matching:
     losses = line_losses(logits, truths, matching=matching, empty_weight=1.0)
     assert losses.left_over == 2 * 2
     assert float(losses.empty) == 0
-    found = matching(pairwise_dice(torch.sigmoid(logits).flatten(2), truths.flatten(2).float()), everything(truths))
+    costs = torch.stack(
+        [
+            torch.stack([torch.stack([dice_of(mask, line) for mask in torch.sigmoid(masks)]) for line in lines])
+            for masks, lines in zip(logits, truths.float(), strict=True)
+        ]
+    )
+    found = matching(costs, everything(costs))
     kept = torch.stack([lines[of_lines != UNPAIRED] for lines, of_lines in zip(truths, found, strict=True)])
     torch.testing.assert_close(losses.dice, line_losses(logits, kept, matching=matching).dice)
 
