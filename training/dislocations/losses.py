@@ -79,10 +79,13 @@ def line_losses(
 
 
 def areas(masks: Tensor, lines: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Area of what masks (B, N, P) and lines (B, M, P) share, (B, M, N), of the masks, (B, N), and of the lines, (B, M).
+    """Areas in px of what each line and mask share, of the masks and of the lines: (B, M, N), (B, N) and (B, M).
 
     The masks' own areas come out of the same product, as their overlaps with a line that is everywhere: with their
     gradient, that spares three passes over all pixels of all masks.
+
+    Args:
+        masks: (B, N, P) in 0..1. lines: (B, M, P), 0 or 1.
     """
     everywhere = lines.new_ones(len(lines), 1, lines.shape[2])
     overlaps = torch.matmul(torch.cat([lines, everywhere], dim=1), masks.transpose(1, 2))
