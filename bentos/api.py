@@ -15,14 +15,16 @@ from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 
 import emserve
-from bentos import atoms, metrics, openapi, preview, uploads
+from bentos import metrics, openapi, preview, uploads
 from bentos.errors import MethodNotAllowed, no_such_path, response, unexpected
+from bentos.families import FAMILIES
+from bentos.family import AnyFamily
 from bentos.models import Models
-from bentos.parameters import AtomsForm, PictureForm, parse
+from bentos.parameters import PictureForm, parse
 from bentos.pool import Pool
 from bentos.settings import Settings
 from emserve.exceptions import BadRequest, EmserveError
-from emserve.results import AtomsResult, ModelList
+from emserve.results import ModelList
 
 log = logging.getLogger("emserve.service")
 
@@ -44,28 +46,8 @@ def create(settings: Settings, models: Models, pool: Pool) -> FastAPI:
         redirect_slashes=False,
     )
 
-    @api.post(
-        "/v1/atoms",
-        summary="Where every atom column is",
-        response_class=Response,
-        responses={200: {"model": AtomsResult}, **openapi.errors(*openapi.ERRORS)},
-        openapi_extra=openapi.multipart(AtomsForm),
-    )
-    async def find_atoms(request: Request) -> Response:
-        """Finds the atom columns of a micrograph and fits each to sub-pixel precision."""
-        async with pool.place() as place:
-            data, fields = await uploads.read(request, AtomsForm.model_fields)
-            form = parse(AtomsForm, fields)
-
-            def work(gone: Event) -> str:
-                identity: str = request.state.request_id
-                result = atoms.answer(
-                    data, form, models, max_pixels=settings.max_pixels, request_id=identity, gone=gone
-                )
-                metrics.count(result, len(result.columns))
-                return result.model_dump_json()
-
-            return Response(await place.run(request, work), media_type=JSON)
+    for family in FAMILIES:
+        _serve(api, family, settings, models, pool)
 
     @api.post(
         "/v1/preview",
@@ -121,6 +103,35 @@ def create(settings: Settings, models: Models, pool: Pool) -> FastAPI:
             route.methods.add("HEAD")
     _answer_errors(api)
     return api
+
+
+def _serve(api: FastAPI, family: AnyFamily, settings: Settings, models: Models, pool: Pool) -> None:
+    """The address of a family."""
+
+    @api.post(
+        f"/v1/{family.name}",
+        name=f"find {family.name}",
+        summary=family.summary,
+        description=family.description,
+        response_class=Response,
+        responses={200: {"model": family.result}, **openapi.errors(*openapi.ERRORS)},
+        openapi_extra=openapi.multipart(family.form),
+    )
+    async def find(request: Request) -> Response:
+        async with pool.place() as place:
+            data, fields = await uploads.read(request, family.form.model_fields)
+            form = parse(family.form, fields)
+
+            def work(gone: Event) -> str:
+                identity: str = request.state.request_id
+                result = family.answer(
+                    data, form, models, max_pixels=settings.max_pixels, request_id=identity, gone=gone
+                )
+                metrics.count(result)
+                text: str = result.model_dump_json()
+                return text
+
+            return Response(await place.run(request, work), media_type=JSON)
 
 
 def paths_of(api: FastAPI) -> list[str]:

@@ -41,13 +41,13 @@ PIXELS = Counter("emserve_pixels", "Pixels of the pictures that were analysed", 
 FINDINGS = Counter("emserve_findings", "Columns, defects or lines that were found", ["family", "model"])
 
 
-def count(result: Result, findings: int) -> None:
+def count(result: Result) -> None:
     """Counts one answer of a family."""
     labels = (result.model.family, result.model.name)
     for stage, milliseconds in result.timings_ms:
         STAGE_SECONDS.labels(*labels, stage).observe(milliseconds / 1000)
     PIXELS.labels(*labels).inc(result.micrograph.width_px * result.micrograph.height_px)
-    FINDINGS.labels(*labels).inc(findings)
+    FINDINGS.labels(*labels).inc(len(result.findings))
 
 
 def exposition() -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from threading import Lock
 
+from emserve.exceptions import UnknownModel
 from emserve.results import ModelList
 from model_store.store import Model, Store
 
@@ -23,12 +24,23 @@ class Models:
 
     def get(self, name: str | None, family: str) -> Model:
         """A model of a family, by default the family's default. Raises UnknownModel, StoreError, ChecksumMismatch."""
+        if not self.store.manifests(family):
+            served = ", ".join(sorted({manifest.family for manifest in self.store.manifests()})) or "none"
+            raise UnknownModel(
+                f"This service has no model for {family}.",
+                remedy=f"It has models for: {served}. Whoever runs it can add a folder with one to the store.",
+            )
         name = name or self.store.default(family)
         self.store.manifest(name, family=family)
         with self._lock:
             if name not in self._open:
                 self._open[name] = self.store.open(name)
             return self._open[name]
+
+    def has_default(self, family: str) -> bool:
+        """Whether a request of this family needs no model name. Of several models one has to be marked for that."""
+        of_family = self.store.manifests(family)
+        return len(of_family) == 1 or any(manifest.default for manifest in of_family)
 
     def summaries(self) -> ModelList:
         """The answer of `GET /v1/models`."""

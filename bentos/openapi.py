@@ -19,7 +19,7 @@ ERRORS = {
     400: "the request is not what the address takes",
     401: "an API key is needed",
     403: "the API key is not valid",
-    404: "no model of that name",
+    404: "no model of that name, or none for this question",
     413: "more bytes or pixels than the service takes",
     415: "no reader knows these bytes",
     422: "the file cannot be read, or a parameter is out of its range",
@@ -57,7 +57,7 @@ def complete(api: FastAPI, *, with_keys: bool) -> None:
     probes = {
         "/livez": ("Whether the process is alive", {"200": ok}),
         "/readyz": (
-            "Whether the default model is loaded and warm",
+            "Whether the default models are loaded and warm",
             {"200": ok, "503": {"description": ERRORS[503], "content": error}},
         ),
     }

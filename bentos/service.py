@@ -17,11 +17,13 @@ import bentoml
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Receive, Scope, Send
 
-from bentos import api, atoms, settings
+from bentos import api, settings
+from bentos.families import FAMILIES
+from bentos.family import AnyFamily
 from bentos.front import Front
 from bentos.models import Models
 from bentos.pool import Pool
-from emserve.exceptions import EmserveError
+from emserve.exceptions import EmserveError, StoreError
 
 log = logging.getLogger("emserve.service")
 log.setLevel(logging.INFO)
@@ -33,12 +35,12 @@ MARGIN_S = 30
 
 
 class Readiness:
-    """Opens the default models and runs them once, beside the start of the server."""
+    """Opens the default model of every family that has one and runs it once, beside the start of the server."""
 
     def __init__(self, models: Models, max_pixels: int) -> None:
         self._models = models
         self._max_pixels = max_pixels
-        self.unready: str | None = "the default model is being loaded."
+        self.unready: str | None = "the default models are being loaded."
 
     def start(self) -> None:
         """Begins in a thread of its own, so that the process answers /livez meanwhile."""
@@ -46,17 +48,27 @@ class Readiness:
 
     def _warm_up(self) -> None:
         try:
-            atoms.warm_up(self._models, max_pixels=self._max_pixels)
+            for family in self._families():
+                model = family.warm_up(self._models, max_pixels=self._max_pixels)
+                log.info("loaded: %s %s, %s %s", model.name, model.version, model.runtime, model.precision)
         except EmserveError as error:
             self.unready = str(error)
             log.error("not ready: %s", error)
         except Exception as error:
-            self.unready = f"{type(error).__name__} at the first run of the default model."
+            self.unready = f"{type(error).__name__} at the first run of a default model."
             log.exception("not ready")
         else:
             self.unready = None
-            model = self._models.get(None, atoms.FAMILY).info
-            log.info("ready: %s %s, %s %s", model.name, model.version, model.runtime, model.precision)
+            log.info("ready")
+
+    def _families(self) -> list[AnyFamily]:
+        served = [family for family in FAMILIES if self._models.store.manifests(family.name)]
+        if not served:
+            raise StoreError(
+                f"The store at '{self._models.store.root}' has no model.",
+                remedy="Set EMSERVE_STORE to a folder that has one, or export one into this.",
+            )
+        return [family for family in served if self._models.has_default(family.name)]
 
 
 def build(limits: settings.Settings) -> bentoml.Service[object]:

@@ -110,11 +110,71 @@ def write_blob_model(folder: Path, *, default: bool = True) -> None:
     )
 
 
+def write_dark_model(folder: Path, *, default: bool = True) -> None:
+    """A model folder of the family `defects` that only the runtime `fake` can run: its weight file is empty words."""
+    from model_store import manifest
+
+    (folder / "1").mkdir(parents=True)
+    (folder / "1" / "model.onnx").write_bytes(b"the runtime fake needs no weights")
+    manifest.write(
+        manifest.Manifest.model_validate(
+            {
+                "name": folder.name,
+                "family": "defects",
+                "version": "1.0.0",
+                "title": "Whatever is dark, for tests",
+                "architecture": "threshold",
+                "parameters": 1,
+                "licence": "MIT",
+                "authors": ["emserve authors"],
+                "default": default,
+                "files": {"onnx": manifest.weight_file(folder, "1/model.onnx")},
+                "tensors": {
+                    "inputs": [{"name": "image", "dtype": "float32", "shape": [1, -1, -1]}],
+                    "outputs": [
+                        {"name": "boxes", "dtype": "float32", "shape": [-1, 4]},
+                        {"name": "scores", "dtype": "float32", "shape": [-1]},
+                        {"name": "classes", "dtype": "int64", "shape": [-1]},
+                        {"name": "masks", "dtype": "float32", "shape": [-1, 28, 28]},
+                    ],
+                },
+                "input": {
+                    "classes": ["loop_111", "loop_100", "black_dot"],
+                    "channels": 1,
+                    "pixel_size_range_nm": [0.14, 0.88],
+                    "tile_px": 512,
+                    "overlap_px": 128,
+                },
+                "precisions": {"fp32": {"tolerance": {"boxes": 0.01, "scores": 0.0, "classes": 0.0, "masks": 0.0}}},
+                "sample": {"input": "sample/input.npz", "expected": "sample/expected.npz"},
+            }
+        ),
+        folder,
+    )
+
+
 @pytest.fixture(scope="session")
 def blob_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with one atoms model, `atoms_blobs`, that finds bright blobs; tests must not change it."""
     folder = tmp_path_factory.mktemp("store")
     write_blob_model(folder / "atoms_blobs")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def dark_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with one defects model, `defects_dark`, that finds dark things; for the runtime `fake` only."""
+    folder = tmp_path_factory.mktemp("store")
+    write_dark_model(folder / "defects_dark")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def family_store(blob_store: Path, dark_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with a model of every family: those of `blob_store` and `dark_store`."""
+    folder = tmp_path_factory.mktemp("store")
+    for store in (blob_store, dark_store):
+        shutil.copytree(store, folder, dirs_exist_ok=True)
     return folder
 
 

@@ -1,7 +1,10 @@
-"""A network that needs no weights: a difference of Gaussians that turns bright blobs into peaks between 0 and 1.
+"""Networks that need no weights, for tests of everything around the network; never chosen by themselves.
 
-For tests of everything around the network. It is deterministic, local (reach 18 px) and finds isolated or lattice
-columns of about 2 to 5 px sigma, so that a service on it answers with real columns. It is never chosen by itself.
+One picture in, one map out: a difference of Gaussians that turns bright blobs into peaks between 0 and 1. It is
+deterministic, local (reach 18 px) and finds isolated or lattice columns of about 2 to 5 px sigma.
+
+One picture in, `boxes`, `scores`, `classes` and `masks` out, as of a Mask R-CNN: whatever is darker than a grey level
+of 100 and has at least 20 px is a defect; wide ones are of class 0, narrow ones of class 1 and small ones of class 2.
 """
 
 from __future__ import annotations
@@ -20,6 +23,13 @@ NARROW_PX = 2.0
 WIDE_PX = 6.0
 REACH_PX = 18
 GAIN = 2.0
+
+DARK = 100
+SMALLEST_PX = 20
+SMALL_PX = 16  # on the longer side of the box
+NARROW_RATIO = 2.5
+CELLS = 28
+MOST = 100
 
 
 def available() -> bool:
@@ -56,5 +66,57 @@ class Session:
         return [np.clip(GAIN * np.stack(blobs), 0, 1)[:, None] ** 2]
 
 
-def open_session(file: Path, tensors: Tensors, precision: Precision, threads: int) -> Session:
-    return Session()
+class DefectsSession:
+    """(channels, H, W) float32 of grey levels 0 to 255 in, the detections of a Mask R-CNN with three classes out."""
+
+    def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        (image,) = inputs
+        dark = _smoothed(image[0], NARROW_PX) < DARK
+        boxes, areas = _pieces(dark)
+        largest = np.argsort(-areas, kind="stable")[:MOST]
+        boxes = boxes[largest[areas[largest] >= SMALLEST_PX]]
+        across, along = np.sort(boxes[:, 2:] - boxes[:, :2], axis=1).T
+        classes = np.where(along < SMALL_PX, 2, along > NARROW_RATIO * across).astype(np.int64)
+        at = (np.arange(CELLS) + 0.5) / CELLS
+        crops = [
+            dark[np.ix_((y1 + at * (y2 - y1)).astype(int), (x1 + at * (x2 - x1)).astype(int))]
+            for x1, y1, x2, y2 in boxes
+        ]
+        masks = np.array(crops, np.float32).reshape(-1, CELLS, CELLS)
+        return [boxes.astype(np.float32), np.linspace(0.99, 0.6, len(boxes), dtype=np.float32), classes, masks]
+
+
+def _pieces(dark: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes (n, 4) and areas (n,) of the connected pieces: runs of rows, joined where those of two rows overlap."""
+    edges = np.diff(np.pad(dark, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    rows, starts = np.nonzero(edges == 1)
+    stops = np.nonzero(edges == -1)[1]
+    parent = list(range(len(rows)))
+
+    def root(run: int) -> int:
+        while parent[run] != run:
+            run = parent[run]
+        return run
+
+    above = 0
+    for run, (row, start, stop) in enumerate(zip(rows.tolist(), starts.tolist(), stops.tolist(), strict=True)):
+        while rows[above] < row - 1 or (rows[above] == row - 1 and stops[above] <= start):
+            above += 1
+        other = above
+        while other < run and rows[other] == row - 1 and starts[other] < stop:
+            parent[root(other)] = root(run)
+            other += 1
+    pieces, piece = np.unique([root(run) for run in parent], return_inverse=True)
+    boxes = np.tile(np.array([*dark.shape[::-1], 0, 0]), (len(pieces), 1))
+    for edge, values, extreme in (
+        (0, starts, np.minimum),
+        (1, rows, np.minimum),
+        (2, stops, np.maximum),
+        (3, rows + 1, np.maximum),
+    ):
+        extreme.at(boxes[:, edge], piece, values)
+    return boxes, np.bincount(piece, weights=stops - starts, minlength=len(pieces))
+
+
+def open_session(file: Path, tensors: Tensors, precision: Precision, threads: int) -> Session | DefectsSession:
+    return DefectsSession() if "boxes" in {tensor.name for tensor in tensors.outputs} else Session()

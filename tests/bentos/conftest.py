@@ -1,11 +1,18 @@
-"""What the tests of the service share: a synthetic lattice whose columns are known."""
+"""What the tests of the service share: services in process, and pictures whose columns and defects are known."""
 
 from __future__ import annotations
 
-import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from starlette.testclient import TestClient
+
+from bentos.service import build
+from bentos.settings import Settings
+from tests.bentos.asking import Open, npy
 
 SIZE, PITCH, SIGMA = 256, 18, 3.5
 
@@ -26,6 +33,49 @@ def lattice_columns() -> int:
 @pytest.fixture(scope="session")
 def lattice_npy() -> bytes:
     """The lattice as a file."""
-    stream = io.BytesIO()
-    np.save(stream, lattice_pixels())
-    return stream.getvalue()
+    return npy(lattice_pixels())
+
+
+# Of a picture of 256 × 200 px: x, y, full width and height in px, on a bright ground.
+DEFECTS = {
+    "loop_111": [(60.0, 50.0, 40.0, 30.0), (190.0, 60.0, 50.0, 40.0)],
+    "loop_100": [(120.0, 150.0, 70.0, 12.0)],
+    "black_dot": [(200.0, 150.0, 12.0, 12.0), (30.0, 160.0, 10.0, 10.0), (125.0, 30.0, 14.0, 14.0)],
+}
+
+
+@pytest.fixture(scope="session")
+def defects_npy() -> bytes:
+    """Dark ellipses, `DEFECTS`, as a file."""
+    y, x = np.mgrid[:200, :256]
+    pixels = np.full((200, 256), 200, np.float32)
+    for x_px, y_px, width, height in (ellipse for kind in DEFECTS.values() for ellipse in kind):
+        pixels[(2 * (x - x_px) / width) ** 2 + (2 * (y - y_px) / height) ** 2 <= 1] = 20
+    return npy(pixels)
+
+
+@pytest.fixture
+def open_service(family_store: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+    """`open_service(queue=2)`: a service with these settings on the operator that needs no weights."""
+    monkeypatch.setenv("EMSERVE_STORE", str(family_store))
+    monkeypatch.setenv("EMSERVE_RUNTIME", "fake")
+    opened: list[TestClient] = []
+
+    def start(**limits: Any) -> TestClient:
+        client = TestClient(build(Settings(**limits)).to_asgi())
+        opened.append(client.__enter__())
+        return client
+
+    yield start
+    for client in opened:
+        client.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="module")
+def service(family_store: Path) -> Iterator[TestClient]:
+    """One service for all the tests that only ask."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EMSERVE_STORE", str(family_store))
+        patch.setenv("EMSERVE_RUNTIME", "fake")
+        with TestClient(build(Settings(max_body_bytes=4_000_000, max_pixels=1_000_000)).to_asgi()) as client:
+            yield client

@@ -1,12 +1,10 @@
-"""The service in process: what is right is answered, what is wrong gets a clear error, and nothing is lost."""
+"""The service in process: what is right is answered, and what the server itself does wrong is told."""
 
 from __future__ import annotations
 
 import io
-import logging
 import re
 import shutil
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -16,65 +14,11 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from bentos import atoms
-from bentos.service import build
-from bentos.settings import Settings, from_environment
+from bentos import atoms, defects
+from bentos.family import Abandoned
+from bentos.settings import from_environment
 from emserve.results import AtomsResult, ModelList
-
-Open = Callable[..., TestClient]
-
-
-@pytest.fixture
-def open_service(blob_store: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
-    """`open_service(queue=2)`: a service with these settings on the operator that needs no weights."""
-    monkeypatch.setenv("EMSERVE_STORE", str(blob_store))
-    monkeypatch.setenv("EMSERVE_RUNTIME", "fake")
-    opened: list[TestClient] = []
-
-    def start(**limits: Any) -> TestClient:
-        client = TestClient(build(Settings(**limits)).to_asgi())
-        opened.append(client.__enter__())
-        return client
-
-    yield start
-    for client in opened:
-        client.__exit__(None, None, None)
-
-
-@pytest.fixture(scope="module")
-def service(blob_store: Path) -> Iterator[TestClient]:
-    """One service for all the tests that only ask."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EMSERVE_STORE", str(blob_store))
-        patch.setenv("EMSERVE_RUNTIME", "fake")
-        with TestClient(build(Settings(max_body_bytes=4_000_000, max_pixels=1_000_000)).to_asgi()) as client:
-            yield client
-
-
-def post(client: TestClient, data: bytes, path: str = "/v1/atoms", **fields: str) -> Any:
-    return client.post(path, files={"file": ("micrograph", data)}, data=fields)
-
-
-def error_of(answer: Any) -> dict[str, Any]:
-    assert set(answer.json()) == {"error"}
-    error: dict[str, Any] = answer.json()["error"]
-    assert set(error) == {"code", "message", "remedy", "field"}
-    assert error["message"]
-    assert error["remedy"]
-    return error
-
-
-def npy(array: np.ndarray) -> bytes:
-    stream = io.BytesIO()
-    np.save(stream, array)
-    return stream.getvalue()
-
-
-def png(array: np.ndarray) -> bytes:
-    stream = io.BytesIO()
-    Image.fromarray(array).save(stream, "PNG")
-    return stream.getvalue()
-
+from tests.bentos.asking import Open, error_of, npy, picture, post, wait_until_ready
 
 # What is right
 
@@ -106,7 +50,7 @@ def test_empty_parameters_count_as_not_sent(service: TestClient, lattice_npy: by
 
 def test_models(service: TestClient) -> None:
     models = ModelList.model_validate_json(service.get("/v1/models").content).models
-    assert [(model.name, model.default) for model in models] == [("atoms_blobs", True)]
+    assert [(model.name, model.default) for model in models] == [("atoms_blobs", True), ("defects_dark", True)]
 
 
 def test_preview_is_the_picture_as_grey(service: TestClient) -> None:
@@ -149,7 +93,10 @@ def test_pages_need_nothing_from_elsewhere(service: TestClient) -> None:
 
 def test_openapi_describes_every_address(service: TestClient) -> None:
     schema = service.get("/openapi.json").json()
-    assert set(schema["paths"]) == {"/v1/atoms", "/v1/preview", "/v1/models", "/livez", "/readyz", "/metrics"}
+    families = {"/v1/atoms", "/v1/defects"}
+    assert set(schema["paths"]) == families | {"/v1/preview", "/v1/models", "/livez", "/readyz", "/metrics"}
+    operations = [operation for methods in schema["paths"].values() for operation in methods.values()]
+    assert len({operation["operationId"] for operation in operations}) == len(operations)
     post_atoms = schema["paths"]["/v1/atoms"]["post"]
     assert set(post_atoms["responses"]) >= {"200", "400", "401", "404", "413", "415", "422", "429", "500", "504"}
     body = post_atoms["requestBody"]["content"]["multipart/form-data"]["schema"]
@@ -205,192 +152,7 @@ def test_metrics_count_and_stay_bounded(service: TestClient, lattice_npy: bytes,
     assert "model_7" not in service.get("/metrics").text
 
 
-# What is wrong
-
-
-def picture() -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 255, (64, 64), dtype=np.uint8)
-
-
-def huge_png() -> bytes:
-    """A PNG whose header says 30,000 × 30,000."""
-    import struct
-    import zlib
-
-    head = b"IHDR" + struct.pack(">IIBBBBB", 30_000, 30_000, 8, 0, 0, 0, 0)
-    data = b"IDAT" + zlib.compress(bytes(30_001))
-    chunks = [head, data, b"IEND"]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) for chunk in chunks
-    )
-
-
-BAD_FILES: dict[str, tuple[bytes, set[int], str]] = {
-    "empty": (b"", {400}, "empty_body"),
-    "text": (b"this is not a picture\n" * 40, {415}, "unsupported_format"),
-    "address as a file": (b"https://example.org/micrograph.dm4", {415}, "unsupported_format"),
-    "html": (b"<!DOCTYPE html><html><body>moved</body></html>", {415}, "unsupported_format"),
-    "truncated png": (png(picture())[:1500], {422}, "unreadable_micrograph"),
-    "truncated npy": (npy(picture())[:1000], {422}, "unreadable_micrograph"),
-    "one pixel": (npy(picture()[:1, :1]), {422}, "unreadable_micrograph"),
-    "constant": (npy(np.full((64, 64), 7.0)), {422}, "unreadable_micrograph"),
-    "all NaN": (npy(np.full((64, 64), np.nan)), {422}, "unreadable_micrograph"),
-    "infinite": (npy(np.full((64, 64), np.inf)), {422}, "unreadable_micrograph"),
-    "five dimensions": (npy(np.zeros((2, 2, 2, 16, 16))), {422}, "unreadable_micrograph"),
-    "complex": (npy(picture().astype(complex)), {422}, "unreadable_micrograph"),
-    "objects": (npy(np.array([{"a": 1}], dtype=object)), {422}, "unreadable_micrograph"),
-    "huge header": (huge_png(), {413}, "too_large"),
-    "too many pixels": (npy(np.zeros((1200, 1000), np.uint8)), {413}, "too_large"),
-}
-
-BAD_PARAMETERS: dict[str, tuple[dict[str, str], int, str, str]] = {
-    "pixel size 0": ({"pixel_size_nm": "0"}, 422, "invalid_parameter", "pixel_size_nm"),
-    "pixel size negative": ({"pixel_size_nm": "-0.016"}, 422, "invalid_parameter", "pixel_size_nm"),
-    "pixel size NaN": ({"pixel_size_nm": "nan"}, 422, "invalid_parameter", "pixel_size_nm"),
-    "pixel size infinite": ({"pixel_size_nm": "inf"}, 422, "invalid_parameter", "pixel_size_nm"),
-    "pixel size absurd": ({"pixel_size_nm": "1e30"}, 422, "invalid_parameter", "pixel_size_nm"),
-    "pixel size a word": ({"pixel_size_nm": "small"}, 422, "invalid_parameter", "pixel_size_nm"),
-    "three pixel sizes": ({"pixel_size_nm": "1,2,3"}, 422, "invalid_parameter", "pixel_size_nm"),
-    "threshold NaN": ({"threshold": "nan"}, 422, "invalid_parameter", "threshold"),
-    "threshold infinite": ({"threshold": "inf"}, 422, "invalid_parameter", "threshold"),
-    "threshold over 1": ({"threshold": "1.5"}, 422, "invalid_parameter", "threshold"),
-    "threshold 0": ({"threshold": "0"}, 422, "invalid_parameter", "threshold"),
-    "postprocess": ({"postprocess": "watershed"}, 422, "invalid_parameter", "postprocess"),
-    "refine": ({"refine": "perhaps"}, 422, "invalid_parameter", "refine"),
-    "frame not there": ({"frame": "5"}, 422, "invalid_parameter", "frame"),
-    "frame negative": ({"frame": "-1"}, 422, "invalid_parameter", "frame"),
-    "frame a fraction": ({"frame": "0.5"}, 422, "invalid_parameter", "frame"),
-    "unknown model": ({"model": "atoms_unet"}, 404, "unknown_model", "model"),
-    "model outside the store": ({"model": "../../etc"}, 404, "unknown_model", "model"),
-    "unknown parameter": ({"treshold": "0.5"}, 400, "bad_request", "treshold"),
-    "long parameter": ({"model": "x" * 10_000}, 400, "bad_request", ""),
-}
-
-
-@pytest.fixture
-def unharmed(service: TestClient, lattice_npy: bytes, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """After the test the next good request is answered, and no traceback is in the log."""
-    caplog.set_level(logging.INFO)
-    yield
-    assert post(service, lattice_npy).status_code == 200
-    assert not [record for record in caplog.records if record.exc_info]
-    assert "Traceback" not in caplog.text
-
-
-@pytest.mark.usefixtures("unharmed")
-@pytest.mark.parametrize("case", BAD_FILES)
-@pytest.mark.parametrize("path", ["/v1/atoms", "/v1/preview"])
-def test_bad_file(service: TestClient, case: str, path: str) -> None:
-    data, statuses, code = BAD_FILES[case]
-    answer = post(service, data, path)
-    assert answer.status_code in statuses, answer.text
-    assert error_of(answer)["code"] == code
-
-
-@pytest.mark.usefixtures("unharmed")
-@pytest.mark.parametrize("case", BAD_PARAMETERS)
-def test_bad_parameter(service: TestClient, lattice_npy: bytes, case: str) -> None:
-    fields, status, code, field = BAD_PARAMETERS[case]
-    answer = post(service, lattice_npy, **fields)
-    assert answer.status_code == status, answer.text
-    error = error_of(answer)
-    assert (error["code"], error["field"] or "") == (code, field)
-    if case == "unknown model":
-        assert "atoms_blobs" in error["remedy"]
-    if case == "unknown parameter":
-        assert "Did you mean `threshold`" in error["remedy"]
-
-
-@pytest.mark.usefixtures("unharmed")
-@pytest.mark.parametrize(
-    ("request_", "status", "says"),
-    [
-        ({"files": {"image": ("a.npy", b"1234")}}, 400, "Send it in the field `file`"),
-        ({"files": [("file", ("a", b"1")), ("file", ("b", b"2"))]}, 400, "sent twice"),
-        ({"files": [("file", ("a", b"1")), ("model", ("b", b"2"))]}, 400, "`model` holds a file"),
-        ({"files": {"file": (None, b"http://169.254.169.254/latest")}}, 400, "nothing is fetched"),
-        ({"files": {"file": (None, b"file:///etc/passwd")}}, 400, "nothing is fetched"),
-        ({"files": {"file": (None, b"some text")}}, 400, "note the @"),
-        ({"files": {"threshold": (None, b"0.5")}}, 400, "no field `file`"),
-        ({"data": {"file": "https://example.org/a.png"}}, 400, "not multipart/form-data"),
-        ({"json": {"file": "https://example.org/a.png"}}, 400, "not multipart/form-data"),
-        ({"content": b"\x93NUMPY"}, 400, "curl -F file=@"),
-        ({}, 400, "no body"),
-        ({"files": {"file": ("a", b"1")}, "params": {"threshold": "0.5"}}, 400, "in the address"),
-        ({"content": b"x", "headers": {"content-type": "multipart/form-data"}}, 400, "oundary"),
-        ({"content": b"x", "headers": {"content-type": "multipart/form-data; boundary=b"}}, 400, "cannot be parsed"),
-        (
-            {
-                "content": b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n12345',
-                "headers": {"content-type": "multipart/form-data; boundary=b"},
-            },
-            400,
-            "cut off",
-        ),
-        ({"files": [(f"f{i}", (None, b"1")) for i in range(100)]}, 400, "Too many fields"),
-        ({"files": {"file": ("a", bytes(4_000_001))}}, 413, "EMSERVE_MAX_BODY_BYTES"),
-    ],
-)
-def test_bad_request(service: TestClient, request_: dict[str, Any], status: int, says: str) -> None:
-    answer = service.post("/v1/atoms", **request_)
-    assert answer.status_code == status, answer.text
-    error = error_of(answer)
-    assert says in f"{error['message']} {error['remedy']}"
-
-
-@pytest.mark.usefixtures("unharmed")
-@pytest.mark.parametrize(
-    ("method", "path", "status", "code"),
-    [
-        ("GET", "/nowhere", 404, "not_found"),
-        ("POST", "/", 405, "bad_request"),
-        ("GET", "/v1/atoms", 405, "bad_request"),
-        ("PUT", "/v1/atoms", 405, "bad_request"),
-        ("POST", "/v1/models", 405, "bad_request"),
-        ("DELETE", "/livez", 405, "bad_request"),
-        ("POST", "/metrics", 405, "bad_request"),
-        ("GET", "/v1/atoms/", 404, "not_found"),
-        ("GET", "/static_content/index.css", 404, "not_found"),
-        ("GET", "/docs.json", 404, "not_found"),
-        ("GET", "/schema.json", 404, "not_found"),
-        ("GET", "/docs/assets/../../../etc/passwd", 404, "not_found"),
-        ("GET", "/docs/assets/%2e%2e/%2e%2e/base_app.py", 404, "not_found"),
-    ],
-)
-def test_bad_address(service: TestClient, method: str, path: str, status: int, code: str) -> None:
-    answer = service.request(method, path)
-    assert answer.status_code == status
-    error = error_of(answer)
-    assert error["code"] == code
-    if status == 405:
-        assert error["remedy"] == f"Use {answer.headers['allow']}."
-
-
-@pytest.mark.usefixtures("unharmed")
-@pytest.mark.parametrize("folder", ["formats", "atom_columns"])
-def test_truncated_real_files(service: TestClient, shared_data: Path, folder: str) -> None:
-    for file in sorted((shared_data / folder).iterdir()):
-        if file.suffix not in {".dm3", ".dm4", ".ser", ".mrc", ".tif", ".tiff", ".png", ".jpg", ".emi"}:
-            continue
-        whole = file.read_bytes()
-        if len(whole) > 4_000_000:
-            continue
-        for part in (whole[: len(whole) // 2], whole[:100]):
-            answer = post(service, part)
-            assert answer.status_code in {400, 413, 415, 422, 501}, f"{file.name}: {answer.text[:300]}"
-            error_of(answer)
-
-
 # What the server itself does wrong, and who may ask
-
-
-def wait_until_ready(client: TestClient) -> Any:
-    for _ in range(200):
-        answer = client.get("/readyz")
-        if answer.status_code == 200:
-            return answer
-        Event().wait(0.02)
-    return answer
 
 
 def test_an_exception_that_nobody_foresaw(
@@ -463,8 +225,13 @@ def test_pages_elsewhere_may_call_only_if_named(open_service: Open) -> None:
     assert answer.headers["access-control-allow-origin"] == "https://lab.example"
 
 
+@pytest.mark.parametrize("family", [atoms, defects], ids=lambda module: module.FAMILY.name)
 def test_answer_that_takes_too_long(
-    open_service: Open, lattice_npy: bytes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    open_service: Open,
+    lattice_npy: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    family: Any,
 ) -> None:
     client = open_service(timeout_s=1.5, workers=1)
     wait_until_ready(client)
@@ -473,16 +240,19 @@ def test_answer_that_takes_too_long(
     def slow(micrograph: Any, network: Any, spec: Any, **rest: Any) -> None:
         try:
             for _ in range(2000):
-                network.run(np.zeros((1, 1, 40, 40), np.float32))
+                if family is atoms:
+                    network.run(np.zeros((1, 1, 40, 40), np.float32))
+                else:
+                    network.run_named({"image": np.zeros((1, 40, 40), np.float32)})
                 Event().wait(0.02)
             finished.set()
-        except atoms.Abandoned:
+        except Abandoned:
             stopped.set()
             raise
 
     with monkeypatch.context() as patch:
-        patch.setattr(atoms, "analyse", slow)
-        answer = post(client, lattice_npy)
+        patch.setattr(family, "analyse", slow)
+        answer = post(client, lattice_npy, f"/v1/{family.FAMILY.name}")
         assert (answer.status_code, error_of(answer)["code"]) == (504, "deadline_exceeded")
         assert stopped.wait(20), "abandoned work stops at its next batch"
         assert not finished.is_set()
