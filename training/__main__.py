@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from training.atoms import commands as atoms
 from training.atoms.synthetic import multislice
+from training.defects import commands as defects_training
 from training.defects.synthetic import command as defects
 
 
@@ -16,6 +17,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     verbs = top.add_subparsers(required=True, metavar="COMMAND")
     atoms.add_training(verbs.add_parser("atoms", help="train a network for atom columns"))
+    defects_training.add_training(verbs.add_parser("defects", help="train a network for irradiation defects"))
     evaluate = verbs.add_parser("evaluate", help="measure a model on simulated and real micrographs")
     families = evaluate.add_subparsers(required=True, metavar="FAMILY")
     atoms.add_evaluation(families.add_parser("atoms", help="atom columns"))

@@ -123,6 +123,8 @@ class Loop(ABC, Generic[Network, Settings, Batch]):
 
     def run(self, *, workers: int = 1, progress_bar: bool = True) -> None:
         """Trains to the end of the budget, validating and saving every few minutes."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.settings.write(self.folder)
         self.network.train()
         stream = self.batches(self.step, workers)
         started, before = time.monotonic(), self.minutes
@@ -161,16 +163,14 @@ def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def begin(settings: Settings, folder: Path, *, resume: bool) -> Settings:
-    """The settings that a run in `folder` goes by: the given ones, written there, or those of the run to be resumed.
+    """The settings that a run in `folder` goes by: the given ones, or those of the run to be resumed.
 
     Raises:
         FileExistsError: the folder has a checkpoint already and `resume` was not asked for.
         FileNotFoundError: `resume` was asked for and there is no run.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     if resume:
         return type(settings).read(folder)
     if (folder / FILE_NAME).exists():
         raise FileExistsError(f"{folder} holds a run already; go on with --resume or choose another folder")
-    settings.write(folder)
     return settings

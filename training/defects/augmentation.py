@@ -14,7 +14,8 @@ def augment(grey: GreyArray, random: np.random.Generator) -> GreyArray:
     if random.random() < 0.25:
         grey = ndimage.gaussian_filter(grey, random.uniform(0.3, 1.2))
     if random.random() < 0.5:
-        grey = 255 * (np.clip(grey, 0, 255) / 255) ** np.float32(np.exp(random.uniform(-0.4, 0.4)))
+        exponent = np.float32(np.exp(random.uniform(-0.4, 0.4)))
+        grey = np.float32(255) * (np.clip(grey, 0, 255) / np.float32(255)) ** exponent
     if random.random() < 0.8:
         middle = float(grey.mean())
         contrast, shift = np.exp(random.uniform(-0.6, 0.4)), random.normal(0, 22)

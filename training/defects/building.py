@@ -55,7 +55,7 @@ class UnknownStart(ValueError):
 
 
 def build(settings: Settings) -> MaskRCNN:
-    """The network that a run begins with, in `train`; raises UnknownStart and what reading Detectron2's files raises."""
+    """The network that a run begins with, in `train`; raises UnknownStart, and what Detectron2's files can raise."""
     if settings.start:
         network = with_classes(started_from(settings.start), settings.classes, settings.seed)
     else:

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from analysis.defects.preprocess import InputSpec, grey_levels
 from analysis.micrograph import read_file
 from training.defects.augmentation import augment
-from training.defects.labels import Label, LabelledPicture
+from training.defects.labels import LabelledPicture
 from training.defects.published import CLASSES
 from training.defects.settings import Settings
 from training.defects.sources import Source
@@ -36,7 +36,7 @@ ANYTHING = {"loop": CLASSES}
 """A synthetic loop of a material whose labellers do not tell kinds apart may be any class, as in the real sets."""
 
 SCALE_JITTER = 0.22
-"""Standard deviation of the natural logarithm of the random scale: calibrations differ from microscope to microscope."""
+"""Standard deviation of the logarithm of the random scale: calibrations differ from microscope to microscope."""
 ON_A_DEFECT = 0.6
 """Share of the squares of real pictures that are laid over a defect; the others lie anywhere."""
 GREY = InputSpec(classes=CLASSES, channels=1, grey_levels="percentile")
@@ -138,7 +138,8 @@ def draw_view(sheet: Sheet, settings: Settings, random: np.random.Generator, *, 
         place = np.clip(place, low - 0.5, np.maximum((width, height) - low, low) - 0.5)
     if turn % 90 == 0:
         place = np.round(place - 0.5) + 0.5
-    return View(settings.size_px, *place.tolist(), scale_x, scale_y, turn, bool(random.random() < 0.5))
+    x, y = place.tolist()
+    return View(settings.size_px, x, y, scale_x, scale_y, float(turn), bool(random.random() < 0.5))
 
 
 def synthetic_sheet(seed: int, settings: Settings, random: np.random.Generator) -> Sheet:
@@ -202,6 +203,3 @@ def batches(settings: Settings, sources: Sequence[Source], *, first_step: int = 
 
 def _same(group: list[Batch]) -> list[Batch]:
     return group
-
-
-__all__ = ["Batch", "Label", "Sheet", "Squares", "batches", "draw_view", "real_sheet", "synthetic_sheet"]

@@ -1,61 +1,51 @@
-"""A PyTorch network run the way that a served one is, and a learner for the evaluation's splits."""
+"""Training runs for the evaluation: one for each choice of pictures to learn from."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-import torch
-
+from analysis.defects.pipeline import DefectsNetwork
 from analysis.defects.preprocess import InputSpec
-from emserve.results import ModelInfo
-from training.defects.networks import MaskRCNN
+from training.checkpoints import FILE_NAME, Checkpoint
+from training.defects.building import trained_network
+from training.defects.labels import LabelledPicture
+from training.defects.loop import train
+from training.defects.serving import TorchNetwork, spec_of_run
 from training.defects.settings import Settings
-
-NAMES = ("boxes", "scores", "classes", "masks")
-
-
-class TorchNetwork:
-    """A Mask R-CNN for `analysis.defects.pipeline.analyse`; it must be in `eval`."""
-
-    def __init__(self, network: MaskRCNN, name: str = "training", *, bf16: bool = False) -> None:
-        self.network, self.bf16 = network, bf16
-        self.device = next(network.parameters()).device
-        self.info = ModelInfo(
-            name=name,
-            family="defects",
-            version="0",
-            sha256="",
-            runtime="torch",
-            precision="bf16" if bf16 else "fp32",
-        )
-
-    @torch.inference_mode()
-    def run_named(self, inputs: Mapping[str, npt.NDArray[np.generic]]) -> Mapping[str, npt.NDArray[np.generic]]:
-        """`image` (C, H, W) float32 → boxes, scores, classes and masks."""
-        image = torch.tensor(np.asarray(inputs["image"], np.float32)).to(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            answer = self.network(image)
-        return {name: value.float().cpu().numpy() for name, value in zip(NAMES, answer, strict=True)}
+from training.defects.sources import SourceSettings
 
 
-def input_spec(network: MaskRCNN, settings: Settings | None = None) -> InputSpec:
-    """How pictures are given to a network that was trained here."""
-    made = settings or Settings(steps=1, synthetic=1, classes=network.config.classes)
-    return InputSpec(
-        classes=network.config.classes,
-        channels=1 if network.config.input_channels == 1 else 3,
-        grey_levels="percentile",
-        pixel_size_range_nm=made.pixel_size_range_nm,
-        resampled_to_nm=made.working_range_nm,
-        overlap_px=256,
-        most_detections=network.config.regions.detections,
-        repeats_iou=0.5,
-    )
+@dataclass(frozen=True)
+class RunLearner:
+    """Trains a network of its own for each choice of pictures; runs that are finished are not made again.
 
+    settings: of every run; its sources are trained on in addition. source: the folder that the pictures are chosen
+    from. folder: gets one run for each choice and seed. workers: processes that make pictures.
+    """
 
-def spec_of_run(folder: Path, network: MaskRCNN) -> InputSpec:
-    """How pictures are given to the network of a run's folder."""
-    return input_spec(network, Settings.read(folder))
+    settings: Settings
+    source: SourceSettings
+    folder: Path
+    workers: int = 1
+
+    def fit(self, pictures: Sequence[LabelledPicture], images: Path, *, seed: int) -> tuple[DefectsNetwork, InputSpec]:
+        """A network that has learned from these pictures of the source, and from no others of it.
+
+        Raises:
+            ValueError: no picture to learn from.
+        """
+        chosen = {picture.image for picture in pictures}
+        if not chosen:
+            raise ValueError("there is no picture to learn from")
+        left_out = tuple(sorted(picture.image for picture in self.source.pictures() if picture.image not in chosen))
+        source = self.source.model_copy(update={"left_out": left_out})
+        settings = self.settings.model_copy(update={"seed": seed, "sources": (*self.settings.sources, source)})
+        run = self.folder / hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:12]
+        begun = (run / FILE_NAME).exists()
+        if not (begun and Checkpoint.read(run).finished):
+            train(settings, run, resume=begun, workers=self.workers)
+        network = trained_network(run)
+        return TorchNetwork(network, name=f"run {run.name}"), spec_of_run(run, network)

@@ -11,11 +11,12 @@ from torch import Tensor
 from training.curves import Panel
 from training.defects.building import CONFIG_NAME, build
 from training.defects.dataset import Batch, batches
-from training.defects.learner import TorchNetwork, input_spec
+from training.defects.labels import LabelError
 from training.defects.losses import MaskRCNNLoss
 from training.defects.networks import MaskRCNN
+from training.defects.serving import TorchNetwork, input_spec
 from training.defects.settings import Settings
-from training.defects.sources import read_sources
+from training.defects.sources import classes_of, read_sources
 from training.defects.validation import HeldOutPictures
 from training.loop import Loop, begin
 
@@ -46,6 +47,12 @@ class Training(Loop[MaskRCNN, Settings, Batch]):
     def __init__(self, settings: Settings, folder: Path, *, device: torch.device | None = None) -> None:
         super().__init__(build(settings), settings, folder, device=device)
         self.sources, self._left_out = read_sources(settings.sources)
+        strangers = sorted(set(classes_of([*self.sources, *self._left_out])) - set(settings.classes))
+        if strangers:
+            raise LabelError(
+                f"the labels know {', '.join(strangers)}, the network {', '.join(settings.classes)}: "
+                "give it those classes too (--classes), or say what they may be (--meaning)"
+            )
         self._loss = MaskRCNNLoss(self.network.config, settings.seed)
         self._held_out: HeldOutPictures | None = None
 
@@ -92,6 +99,7 @@ def train(
     training = Training(begin(settings, folder, resume=resume), folder, device=device)
     if resume:
         training.resume()
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG_NAME).write_text(training.network.config.model_dump_json(indent=1) + "\n", encoding="utf-8")
     training.run(workers=workers, progress_bar=progress_bar)
     return training.averaged.network

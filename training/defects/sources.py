@@ -68,7 +68,8 @@ def read_sources(settings: Iterable[SourceSettings]) -> tuple[list[Source], list
     Raises:
         LabelError: broken labels, or a picture to be left out that is not there.
     """
-    trained, left_out = [], []
+    trained: list[Source] = []
+    left_out: list[Source] = []
     for one in settings:
         pictures = one.pictures()
         strangers = set(one.left_out) - {picture.image for picture in pictures}

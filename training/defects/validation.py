@@ -15,7 +15,7 @@ from analysis.defects.table import DefectTable
 from analysis.micrograph import Micrograph, read_file
 from training.defects.dataset import ANYTHING
 from training.defects.labels import LabelledPicture
-from training.defects.learner import TorchNetwork
+from training.defects.serving import TorchNetwork
 from training.defects.settings import Settings
 from training.defects.sources import Source
 from training.defects.synthetic import draw_parameters, render
@@ -49,9 +49,7 @@ class HeldOutPictures:
         self.synthetic: list[HeldOut] = []
         if settings.synthetic > 0:
             self.synthetic = [_synthetic(FIRST_SEED + number) for number in range(SYNTHETIC)]
-        every = [(source, picture) for source in left_out for picture in source.pictures]
-        chosen = np.unique(np.linspace(0, len(every) - 1, min(len(every), MOST_REAL)).round().astype(int))
-        self.real = [_real(*every[i]) for i in chosen]
+        self.real = real_pictures(left_out, most=MOST_REAL)
 
     def validate(self, network: TorchNetwork, spec: InputSpec) -> Mapping[str, float]:
         """Find and type F1 on both, and the recall on the real ones."""
@@ -76,6 +74,14 @@ def judge(pictures: Sequence[HeldOut], network: TorchNetwork, spec: InputSpec) -
         if one.kinds:
             types.append(found.type_all)
     return Figures(total(find), total(types))
+
+
+def real_pictures(sources: Sequence[Source], *, most: int | None = None) -> list[HeldOut]:
+    """Labelled pictures to judge by; at most so many, evenly out of all."""
+    every = [(source, picture) for source in sources for picture in source.pictures]
+    count = len(every) if most is None else min(len(every), most)
+    chosen = np.unique(np.linspace(0, len(every) - 1, count).round().astype(int))
+    return [_real(*every[i]) for i in chosen]
 
 
 def _synthetic(seed: int) -> HeldOut:
