@@ -19,5 +19,8 @@ class Network(Protocol):
         ...
 
     def run(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """(n, 1, height, width) → (n, 1, height, width), float32; for atoms the column probability, 0..1."""
+        """(n, 1, height, width) → (n, maps, height, width), float32 probabilities 0..1.
+
+        Atoms have one map, of the columns; dislocations have one for each line.
+        """
         ...

@@ -7,11 +7,14 @@ runs over the seam of two tiles: there it is found in both, whole in one or cut 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import combinations
+from heapq import heappop, heappush
+from itertools import combinations, count
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from analysis.dislocations.lines import Line, beside, dice_loss, near, united
+from analysis.dislocations.skeletons import chains
 
 DUPLICATE_LOSS = 0.5  # masks whose mutual Dice loss is below are of one line, as published
 COVERED = 0.8  # a line of which so much runs along another one is a part of it
@@ -49,19 +52,26 @@ def _same(a: Line, b: Line) -> bool:
 
 
 def overlapping_joined(lines: Sequence[Line]) -> list[Line]:
-    """Finds that share one end's stretch of both, running on from each other, as one line."""
-    found = list(lines)
-    while True:
-        best: tuple[float, int, int] | None = None
-        joint = None
-        for i, j in combinations(range(len(found)), 2):
-            stretch = _overlap(found[i], found[j])
-            if stretch is not None and (best is None or stretch[0] > best[0]):
-                best, joint = (stretch[0], i, j), stretch[1]
-        if best is None or joint is None:
-            return found
-        _, i, j = best
-        found = [line for k, line in enumerate(found) if k not in (i, j)] + [joint]
+    """Finds that share a stretch at an end of both and run on from each other, as one line; the longest first."""
+    alive, numbers = dict(enumerate(lines)), count(len(lines))
+    waiting: list[tuple[float, int, int, Line]] = []
+
+    def compare(i: int, j: int) -> None:
+        stretch = _overlap(alive[i], alive[j])
+        if stretch is not None:
+            heappush(waiting, (-stretch[0], i, j, stretch[1]))
+
+    for i, j in combinations(alive, 2):
+        compare(i, j)
+    while waiting:
+        _, i, j, joined = heappop(waiting)
+        if i in alive and j in alive:
+            del alive[i], alive[j]
+            others, new = list(alive), next(numbers)
+            alive[new] = joined
+            for other in others:
+                compare(other, new)
+    return list(alive.values())
 
 
 def _overlap(a: Line, b: Line) -> tuple[float, Line] | None:
@@ -109,33 +119,32 @@ def pieces_joined(lines: Sequence[Line], *, gap_px: float, turn_deg: float = 40.
     gap_px: the widest gap.
     turn_deg: each end must point at the other this well, and the two lines must not turn by more in all.
     """
-    found = list(lines)
+    if len(lines) < 2:
+        return list(lines)
     straight = float(np.cos(np.radians(turn_deg)))
-    while True:
-        best: tuple[float, int, int, Line, Line] | None = None
-        for i, j in combinations(range(len(found)), 2):
-            if not near(found[i], found[j], gap_px):
-                continue
-            for a_last in (True, False):
-                for b_last in (True, False):
-                    cost = _gap(found[i], a_last, found[j], b_last, gap_px, straight)
-                    if cost is not None and (best is None or cost < best[0]):
-                        first = found[i] if a_last else found[i].reversed()
-                        second = found[j].reversed() if b_last else found[j]
-                        best = (cost, i, j, first, second)
-        if best is None:
-            return found
-        _, i, j, first, second = best
-        joined = united(np.concatenate([first.path, second.path]), (first, second))
-        found = [line for k, line in enumerate(found) if k not in (i, j)] + [joined]
+    ends = np.array([line.end(last) for line in lines for last in (False, True)])
+    gaps = []
+    for a, b in cKDTree(ends).query_pairs(gap_px, output_type="ndarray").tolist():
+        cost = _gap(lines[a // 2], bool(a % 2), lines[b // 2], bool(b % 2), straight) if a // 2 != b // 2 else None
+        if cost is not None:
+            gaps.append((cost, a, b))
+    partner: dict[tuple[int, bool], tuple[int, bool]] = {}
+    for _, a, b in sorted(gaps):
+        one, other = (a // 2, bool(a % 2)), (b // 2, bool(b % 2))
+        if one not in partner and other not in partner:
+            partner[one], partner[other] = other, one
+    return [
+        united(np.concatenate([lines[k].path if forward else lines[k].path[::-1] for k, forward in chain]), parts)
+        if len(parts := [lines[k] for k, _ in chain]) > 1
+        else parts[0]
+        for chain in chains(len(lines), partner)
+    ]
 
 
-def _gap(a: Line, a_last: bool, b: Line, b_last: bool, gap_px: float, straight: float) -> float | None:
+def _gap(a: Line, a_last: bool, b: Line, b_last: bool, straight: float) -> float | None:
     """The gap between two ends, longer the less they face each other; None where they do not belong together."""
     across = b.end(b_last) - a.end(a_last)
     distance = float(np.hypot(*across))
-    if distance > gap_px:
-        return None
     a_out, b_out = a.outward(a_last), b.outward(b_last)
     facing = [-float(a_out @ b_out)]
     if distance > _TOUCH_PX:

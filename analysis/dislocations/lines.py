@@ -51,6 +51,12 @@ class Line:
         at = np.linspace(0, along[-1], max(2, round(along[-1] / _STEP_PX) + 1))
         return np.column_stack([np.interp(at, along, self.path[:, i]) for i in (0, 1)])
 
+    @cached_property
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of the path."""
+        (left, top), (right, bottom) = self.path.min(axis=0).tolist(), self.path.max(axis=0).tolist()
+        return left, top, right, bottom
+
     def end(self, last: bool) -> FloatArray:
         """The first or the last point, (2,)."""
         return np.asarray(self.path[-1 if last else 0])
@@ -84,8 +90,13 @@ def beside(a: Line, b: Line, reach_px: float) -> BoolArray:
 
 def near(a: Line, b: Line, margin_px: float) -> bool:
     """Whether the boxes of two lines come within a distance of each other: a quick test before slower ones."""
-    low, high = np.maximum(a.sparse.min(axis=0), b.sparse.min(axis=0)), np.minimum(a.sparse.max(0), b.sparse.max(0))
-    return bool((high - low >= -margin_px).all())
+    (left, top, right, bottom), other = a.box, b.box
+    return (
+        left - other[2] <= margin_px
+        and other[0] - right <= margin_px
+        and top - other[3] <= margin_px
+        and other[1] - bottom <= margin_px
+    )
 
 
 def united(path: FloatArray, parts: Sequence[Line]) -> Line:

@@ -69,8 +69,9 @@ class InputSpec(BaseModel):
 class NetworkInput:
     """A micrograph as the network sees it.
 
-    pixels: (height, width) float32 of `analysis.intensity.scale`, without the data bar. scale_x, scale_y: network pixels per micrograph
-    pixel. field_height_px: rows of the micrograph above the data bar. notices: what the user should know.
+    pixels: (height, width) float32 as `analysis.intensity.scale` gives them, without the data bar.
+    scale_x, scale_y: network pixels per micrograph pixel. field_height_px: rows of the micrograph above the data bar.
+    notices: what the user should know.
     """
 
     pixels: npt.NDArray[np.float32]

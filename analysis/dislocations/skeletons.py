@@ -7,7 +7,7 @@ other branch is a line of its own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 import numpy as np
 import numpy.typing as npt
@@ -204,7 +204,11 @@ def _lines_of(branches: list[list[int]], xy: FloatArray, bridge_px: float) -> li
     for _, a, b in sorted(joints, reverse=True):
         if a not in partner and b not in partner:
             partner[a], partner[b] = b, a
-    return _chained([xy[branch] for branch in branches], partner, skip=bridges)
+    pieces = [xy[branch] for branch in branches]
+    return [
+        np.concatenate([pieces[k] if forward else pieces[k][::-1] for k, forward in chain])
+        for chain in chains(len(pieces), partner, skip=bridges)
+    ]
 
 
 def _outward(xy: FloatArray, branches: list[list[int]], end: tuple[int, bool]) -> FloatArray:
@@ -217,24 +221,35 @@ def _outward(xy: FloatArray, branches: list[list[int]], end: tuple[int, bool]) -
     return np.asarray(step / max(float(np.hypot(*step)), 1e-9))
 
 
-def _chained(
-    pieces: Sequence[FloatArray], partner: dict[tuple[int, bool], tuple[int, bool]], *, skip: set[int]
-) -> list[FloatArray]:
-    """Pieces strung together along `partner`, end to end."""
+def chains(
+    count: int, partner: dict[tuple[int, bool], tuple[int, bool]], *, skip: Set[int] = frozenset()
+) -> list[list[tuple[int, bool]]]:
+    """Pieces strung together end to end, each piece once.
+
+    Parameters
+    ----------
+    count: number of pieces.
+    partner: of an end (piece, whether it is its last point), the end that it is joined to; both ways.
+    skip: pieces to leave out.
+
+    Returns
+    -------
+    For each chain its pieces in order, and whether each runs forward in it. A ring is opened somewhere.
+    """
     used = set(skip)
-    lines = []
+    found = []
     # chains first from their free ends; what is left then are rings
-    for begin in sorted(range(len(pieces)), key=lambda k: (k, False) in partner and (k, True) in partner):
+    for begin in sorted(range(count), key=lambda k: (k, False) in partner and (k, True) in partner):
         if begin in used:
             continue
         k, forward = begin, (begin, False) not in partner
-        points: list[FloatArray] = []
+        chain: list[tuple[int, bool]] = []
         while k not in used:
             used.add(k)
-            points.append(pieces[k] if forward else pieces[k][::-1])
+            chain.append((k, forward))
             following = partner.get((k, forward))
             if following is None:
                 break
             k, forward = following[0], not following[1]
-        lines.append(np.concatenate(points))
-    return lines
+        found.append(chain)
+    return found

@@ -1,0 +1,146 @@
+"""How the specimen drifts between the frames of a video, from what does not glide.
+
+The lines themselves are the strongest thing in most frames and move on their own, so they are painted over with what
+is around them before frames are compared. What is left, dirt, precipitates and the background's texture, is filtered
+to a band of lengths (noise out, illumination out) and cross-correlated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.fft
+import scipy.ndimage as ndi
+
+from analysis.dislocations.statistics import MeasuredLine
+
+FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+
+_FINE_PX, _COARSE_PX = 1.5, 10.0  # standard deviations of the Gaussians that bound the band
+_BINNED_PX = 1024  # frames are binned until their shorter side is below
+_SURE = 7.0  # standard deviations of the correlation that its peak stands above; noise alone reaches 5
+_FARTHEST = 0.25  # of the frame: a larger step between two frames is not looked for
+_RENEW = 0.08  # of the frame: after so much drift the reference is renewed, while enough of it is still in view
+_MARGIN_PX = 4.0  # painted over beside each line
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Where the specimen has gone since the first frame, px. `sure` is False where it was not seen and the last stands.
+
+    A place at (x, y) in the first frame lies at (x + dx, y + dy) in this one.
+    """
+
+    dx: float
+    dy: float
+    sure: bool
+
+
+class DriftEstimator:
+    """Frame after frame, the drift since the first one. Holds one reference frame, not the frames before.
+
+    Frames are compared with the first one as long as they show enough of it, and then with a later one, so that errors
+    do not add up from frame to frame.
+    """
+
+    def __init__(self) -> None:
+        self._reference: FloatArray | None = None
+        self._reference_at = (0.0, 0.0)
+        self._last: tuple[FloatArray, tuple[float, float]] | None = None
+
+    def update(self, pixels: npt.NDArray[np.floating], lines: Iterable[MeasuredLine]) -> Drift:
+        """The drift at the next frame.
+
+        Parameters
+        ----------
+        pixels: (height, width), the same for all frames, without a data bar.
+        lines: of this frame, to be left out.
+        """
+        frame, step = _banded(pixels, line_mask(lines, *pixels.shape, margin_px=_MARGIN_PX))
+        if self._reference is None or self._last is None:
+            self._reference, self._last = frame, (frame, (0.0, 0.0))
+            return Drift(0.0, 0.0, True)
+        shift = _shift(self._reference, frame)
+        base = self._reference_at
+        if shift is None:  # too different from the reference by now: from the frame before
+            shift = _shift(self._last[0], frame)
+            base = self._last[1]
+            if shift is not None:
+                self._reference, self._reference_at = self._last
+        if shift is None:
+            return Drift(*self._last[1], False)
+        at = (base[0] + step * shift[0], base[1] + step * shift[1])
+        self._last = (frame, at)
+        if math.hypot(*shift) > _RENEW * min(frame.shape):
+            self._reference, self._reference_at = frame, at
+        return Drift(*at, True)
+
+
+def line_mask(lines: Iterable[MeasuredLine], height: int, width: int, *, margin_px: float) -> BoolArray:
+    """Where lines are in a picture of that size, each wider by a margin to both sides."""
+    mask = np.zeros((height, width), bool)
+    for line in lines:
+        reach = math.ceil(line.width_px / 2 + margin_px)
+        count = max(2, int(line.length_px / reach) + 2)
+        for x, y in np.round(line.spline.points(count)).astype(int).tolist():
+            mask[max(y - reach, 0) : max(y + reach + 1, 0), max(x - reach, 0) : max(x + reach + 1, 0)] = True
+    return mask
+
+
+def _banded(pixels: npt.NDArray[np.floating], hidden: BoolArray) -> tuple[FloatArray, int]:
+    """The frame in a band of lengths, hidden places painted over; and how many pixels were binned to one."""
+    frame = np.asarray(pixels, np.float32)
+    seen = (~hidden).astype(np.float32)
+    around = ndi.gaussian_filter(seen, _COARSE_PX / 2)
+    filled = ndi.gaussian_filter(frame * seen, _COARSE_PX / 2) / np.maximum(around, 1e-6)
+    frame = np.where(hidden, np.where(around > 1e-3, filled, frame.mean()), frame)
+    step = max(1, -(-min(frame.shape) // _BINNED_PX))
+    if step > 1:
+        height, width = (length // step * step for length in frame.shape)
+        frame = frame[:height, :width].reshape(height // step, step, width // step, step).mean(axis=(1, 3))
+    band = ndi.gaussian_filter(frame, _FINE_PX) - ndi.gaussian_filter(frame, _COARSE_PX)
+    limit = 4 * float(band.std())
+    return np.clip(band, -limit, limit), step  # one speck of dirt on the camera must not decide
+
+
+def _shift(reference: FloatArray, frame: FloatArray) -> tuple[float, float] | None:
+    """How far (dx, dy) the frame's content lies from the reference's; None where the two have nothing in common."""
+    rough = _peak(reference, frame, farthest=int(_FARTHEST * min(frame.shape)))
+    if rough is None:
+        return None
+    # again on what both show, so that the window and the wrapping around do not pull towards zero
+    dx, dy = round(rough[0]), round(rough[1])
+    height, width = frame.shape
+    top, left = max(0, dy), max(0, dx)
+    bottom, right = min(height, height + dy), min(width, width + dx)
+    fine = _peak(reference[top - dy : bottom - dy, left - dx : right - dx], frame[top:bottom, left:right], farthest=4)
+    return rough if fine is None else (dx + fine[0], dy + fine[1])
+
+
+def _peak(a: FloatArray, b: FloatArray, *, farthest: int) -> tuple[float, float] | None:
+    """Highest place of the cross-correlation, to a fraction of a pixel, or None where it does not stand out."""
+    height, width = a.shape
+    window = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1]).astype(np.float32)
+    shape = tuple(scipy.fft.next_fast_len(length + farthest, real=True) for length in a.shape)
+    spectra = [scipy.fft.rfft2((frame - frame.mean()) * window, shape) for frame in (a, b)]
+    correlation = scipy.fft.irfft2(np.conj(spectra[0]) * spectra[1], shape)
+    reach_y, reach_x = min(farthest, height // 2), min(farthest, width // 2)
+    near = np.roll(correlation, (reach_y, reach_x), axis=(0, 1))[: 2 * reach_y + 1, : 2 * reach_x + 1]
+    y, x = np.unravel_index(int(np.argmax(near)), near.shape)
+    if near[y, x] <= _SURE * float(correlation.std()):
+        return None
+    return float(x) - reach_x + _vertex(near[y, :], int(x)), float(y) - reach_y + _vertex(near[:, x], int(y))
+
+
+def _vertex(values: FloatArray, at: int) -> float:
+    """Offset of the top of a peak from its highest sample, by a parabola."""
+    if not 0 < at < len(values) - 1:
+        return 0.0
+    before, centre, after = (float(value) for value in values[at - 1 : at + 2])
+    bend = before - 2 * centre + after
+    return float(np.clip((before - after) / (2 * bend), -0.5, 0.5)) if bend < 0 else 0.0
