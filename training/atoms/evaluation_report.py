@@ -9,14 +9,12 @@ from typing import Any
 
 from analysis.atoms.preprocess import InputSpec
 from analysis.network import Network
-from emserve.results import ModelInfo
-from model_store import runtimes
-from model_store.manifest import Manifest
-from model_store.store import Model, Store, verify
+from model_store.store import Store
 from training.atoms.evaluation import columns_of, evaluate_real, evaluate_simulated
 from training.atoms.overlays import draw_columns
 from training.atoms.wrapping import TrainedNetwork, input_spec
 from training.checkpoints import FILE_NAME as CHECKPOINT
+from training.store_models import open_model as open_store_model
 
 
 def evaluate(options: argparse.Namespace) -> int:
@@ -58,26 +56,5 @@ def open_model(options: argparse.Namespace) -> tuple[Network, InputSpec]:
         return trained, input_spec(trained.network)
     store = Store(options.store)
     entry = store.manifest(options.model)
-    if options.precision and options.precision not in entry.precisions:
-        return _unlisted(store, entry, options), InputSpec.model_validate(entry.input)
-    model = store.open(options.model, runtime=options.runtime, precision=options.precision)
+    model = open_store_model(store, options.model, runtime=options.runtime, precision=options.precision)
     return model, InputSpec.model_validate(entry.input)
-
-
-def _unlisted(store: Store, entry: Manifest, options: argparse.Namespace) -> Model:
-    """A model in a precision that its manifest does not allow yet: the evaluation is what earns it its place there."""
-    name = options.runtime or "openvino"
-    runtime = runtimes.find(name)
-    weights = entry.files[runtime.FORMAT or "onnx"]
-    folder = store.folder(entry.name)
-    verify(folder, weights)
-    session = runtime.open_session(folder / weights.path, entry.tensors, options.precision, runtimes.processors())
-    info = ModelInfo(
-        name=entry.name,
-        family=entry.family,
-        version=entry.version,
-        sha256=weights.sha256,
-        runtime=name,
-        precision=options.precision,
-    )
-    return Model(entry, info, folder, session)
