@@ -34,8 +34,8 @@ _ELLIPSE_POINTS = 48
 class View:
     """Which square: of `size_px`, with its middle at (x_px, y_px) of the picture.
 
-    scale_x, scale_y: pixels of the square per pixel of the picture. turn_deg: the square is turned by so much,
-    clockwise as seen on the screen, and mirrored before.
+    scale_x, scale_y: pixels of the square per pixel of the picture. turn_deg: what is in the picture appears turned by
+    so much, counter-clockwise as seen on the screen; mirrored: and then left and right are exchanged.
     """
 
     size_px: int
