@@ -171,7 +171,7 @@ def test_wrong_arguments_are_told(arguments: list[str], told: str, tmp_path: Pat
 
 def test_labels_that_the_network_has_no_class_for_are_refused_with_the_remedy(folder: Path, tmp_path: Path) -> None:
     settings = SMALL.model_copy(update={"classes": ("loop_111",), "sources": (own(folder),)})
-    with pytest.raises(LabelError, match="black_dot, loop_100.*--meaning"):
+    with pytest.raises(LabelError, match=r"black_dot, loop_100.*--meaning"):
         Training(settings, tmp_path)
     meaning = {"loop_100": ("loop_111",), "black_dot": ("loop_111",)}
     Training(settings.model_copy(update={"sources": (own(folder, meaning=meaning),)}), tmp_path)
