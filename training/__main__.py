@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from training.atoms import commands as atoms
 from training.atoms.synthetic import multislice
 from training.defects import commands as defects_training
+from training.defects.evaluation import command as defects_evaluation
 from training.defects.synthetic import command as defects
 
 
@@ -21,6 +22,7 @@ def parser() -> argparse.ArgumentParser:
     evaluate = verbs.add_parser("evaluate", help="measure a model on simulated and real micrographs")
     families = evaluate.add_subparsers(required=True, metavar="FAMILY")
     atoms.add_evaluation(families.add_parser("atoms", help="atom columns"))
+    defects_evaluation.add_evaluation(families.add_parser("defects", help="irradiation defects"))
     generate = verbs.add_parser("generate", help="write simulated micrographs with their truth")
     generated = generate.add_subparsers(required=True, metavar="FAMILY")
     atoms.add_generation(generated.add_parser("atoms", help="HAADF micrographs of five lattices"))

@@ -84,7 +84,7 @@ def _add_splits(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--groups", type=Path, metavar="CSV", help="of --by (default: images.csv beside the pictures)")
     group.add_argument("--draws", type=int, default=DRAWS, help=f"of --leave-out and --curve (default: {DRAWS})")
-    group.add_argument("--seeds", type=int, nargs="+", default=[1], metavar="SEED", help="all again for each of these")
+    group.add_argument("--seeds", type=int, nargs="+", metavar="SEED", help="all again for each of these")
 
 
 def run_evaluation(options: argparse.Namespace) -> int:

@@ -139,7 +139,8 @@ def _learner(options: argparse.Namespace) -> RunLearner:
     ValueError: other sources of the training hold the pictures that are left out.
     """
     own = source_of(options)
-    assert own is not None
+    if own is None or options.columns:
+        raise ValueError("training reads no box texts: write them as a CSV file with a header instead of --columns")
     settings = settings_of(options, own)
     others = tuple(one for one in settings.sources if one is not own)
     if any(one.images.resolve() == own.images.resolve() for one in others):
@@ -156,7 +157,8 @@ def chosen_splits(options: argparse.Namespace, pictures: Sequence[LabelledPictur
     if options.by:
         images = [picture.image for picture in pictures]
         groups = read_groups(options.groups or options.images / "images.csv", options.by, images)
-    for seed in options.seeds:
+    seeds = options.seeds or [options.seed]
+    for seed in seeds:
         if options.folds is not None:
             splits = random_folds(count, options.folds, seed)
         elif options.leave_out is not None:
@@ -167,7 +169,7 @@ def chosen_splits(options: argparse.Namespace, pictures: Sequence[LabelledPictur
             splits = growing(count, options.curve or None, draws=options.draws, seed=seed)
         else:
             return everything(count)
-        several = len(options.seeds) > 1
+        several = len(seeds) > 1
         made += [replace(one, name=f"{one.name}, seed {seed}") if several else one for one in splits]
     return made
 
