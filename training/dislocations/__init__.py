@@ -1,0 +1,1 @@
+"""Networks for dislocation lines, their losses, and simulated pile-ups to train them with."""
