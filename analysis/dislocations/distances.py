@@ -76,15 +76,21 @@ class Move:
     against: bool
 
 
-def move(before: FloatArray, after: FloatArray) -> Move:
+def move(before: FloatArray, after: FloatArray, *, glide: FloatArray | None = None) -> Move:
     """The displacement of a line between two finds of it.
 
     Where one find is longer, because an end was missed in the other, the shorter one is laid along it where their
-    shapes agree best, so that the missing end is not taken for motion.
+    shapes agree best, so that the missing end is not taken for motion. A straight line could lie anywhere along
+    another one: of such places the nearest is taken, or the one that the glide direction leads to.
+
+    Parameters
+    ----------
+    before, after: (n, 2) points.
+    glide: (2,) unit vector in which the line glides, where it is known; its sign does not matter.
     """
     best: tuple[float, Move] | None = None
     for against in (False, True):
-        cost, found = _laid(before, after[::-1] if against else after, against)
+        cost, found = _laid(before, after[::-1] if against else after, against, glide)
         if best is None or cost < best[0]:
             best = cost, found
     assert best is not None
@@ -95,7 +101,7 @@ def _pointwise(a: FloatArray, b: FloatArray) -> float:
     return float(np.hypot(*(a - b).T).mean())
 
 
-def _laid(before: FloatArray, after: FloatArray, against: bool) -> tuple[float, Move]:
+def _laid(before: FloatArray, after: FloatArray, against: bool, glide: FloatArray | None) -> tuple[float, Move]:
     """The best place of the shorter line along the longer one, both running the same way, and what it costs."""
     lengths = _length(before), _length(after)
     ratio = min(lengths) / max(*lengths, 1e-9)
@@ -110,7 +116,8 @@ def _laid(before: FloatArray, after: FloatArray, against: bool) -> tuple[float, 
         steps = pieces - short if lengths[0] < lengths[1] else short - pieces
     mean = steps.mean(axis=1)
     spread = ((steps - mean[:, None]) ** 2).sum(axis=2).mean(axis=1)
-    cost = spread + _STAY * (mean**2).sum(axis=1)
+    aside = mean if glide is None else mean - (mean @ glide)[:, None] * glide
+    cost = spread + _STAY * (aside**2).sum(axis=1)
     k = int(np.argmin(cost))
     distance = float(np.hypot(*steps[k].T).mean())
     return float(cost[k]), Move(float(mean[k, 0]), float(mean[k, 1]), distance, float(np.sqrt(spread[k])), against)

@@ -23,7 +23,9 @@ BoolArray = npt.NDArray[np.bool_]
 
 _FINE_PX, _COARSE_PX = 1.5, 10.0  # standard deviations of the Gaussians that bound the band
 _BINNED_PX = 1024  # frames are binned until their shorter side is below
-_SURE = 7.0  # standard deviations of the correlation that its peak stands above; noise alone reaches 5
+_SURE = 6.0  # standard deviations of the correlation beside it that a peak stands above; noise alone reaches 5
+_ALONE = 1.3  # times the next highest place of the correlation; noise, and frames too far apart, have several
+_PEAK_PX = 15  # around the peak that do not count for those two
 _FARTHEST = 0.25  # of the frame: a larger step between two frames is not looked for
 _RENEW = 0.08  # of the frame: after so much drift the reference is renewed, while enough of it is still in view
 _MARGIN_PX = 4.0  # painted over beside each line
@@ -110,31 +112,34 @@ def _banded(pixels: npt.NDArray[np.floating], hidden: BoolArray) -> tuple[FloatA
 
 def _shift(reference: FloatArray, frame: FloatArray) -> tuple[float, float] | None:
     """How far (dx, dy) the frame's content lies from the reference's; None where the two have nothing in common."""
-    rough = _peak(reference, frame, farthest=int(_FARTHEST * min(frame.shape)))
-    if rough is None:
+    rough, stands_out = _peak(reference, frame, farthest=int(_FARTHEST * min(frame.shape)))
+    if not stands_out:
         return None
     # again on what both show, so that the window and the wrapping around do not pull towards zero
     dx, dy = round(rough[0]), round(rough[1])
     height, width = frame.shape
     top, left = max(0, dy), max(0, dx)
     bottom, right = min(height, height + dy), min(width, width + dx)
-    fine = _peak(reference[top - dy : bottom - dy, left - dx : right - dx], frame[top:bottom, left:right], farthest=4)
-    return rough if fine is None else (dx + fine[0], dy + fine[1])
+    shared = reference[top - dy : bottom - dy, left - dx : right - dx], frame[top:bottom, left:right]
+    fine, _ = _peak(*shared, farthest=4)
+    return dx + fine[0], dy + fine[1]
 
 
-def _peak(a: FloatArray, b: FloatArray, *, farthest: int) -> tuple[float, float] | None:
-    """Highest place of the cross-correlation, to a fraction of a pixel, or None where it does not stand out."""
+def _peak(a: FloatArray, b: FloatArray, *, farthest: int) -> tuple[tuple[float, float], bool]:
+    """Highest place (dx, dy) of the cross-correlation to a fraction of a pixel, and whether it stands out."""
     height, width = a.shape
     window = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1]).astype(np.float32)
     shape = tuple(scipy.fft.next_fast_len(length + farthest, real=True) for length in a.shape)
     spectra = [scipy.fft.rfft2((frame - frame.mean()) * window, shape) for frame in (a, b)]
     correlation = scipy.fft.irfft2(np.conj(spectra[0]) * spectra[1], shape)
-    reach_y, reach_x = min(farthest, height // 2), min(farthest, width // 2)
-    near = np.roll(correlation, (reach_y, reach_x), axis=(0, 1))[: 2 * reach_y + 1, : 2 * reach_x + 1]
-    y, x = np.unravel_index(int(np.argmax(near)), near.shape)
-    if near[y, x] <= _SURE * float(correlation.std()):
-        return None
-    return float(x) - reach_x + _vertex(near[y, :], int(x)), float(y) - reach_y + _vertex(near[:, x], int(y))
+    near = np.roll(correlation, (farthest, farthest), axis=(0, 1))[: 2 * farthest + 1, : 2 * farthest + 1]
+    y, x = (int(i) for i in np.unravel_index(int(np.argmax(near)), near.shape))
+    beside = np.ones(near.shape, bool)
+    beside[max(0, y - _PEAK_PX) : y + _PEAK_PX + 1, max(0, x - _PEAK_PX) : x + _PEAK_PX + 1] = False
+    others = near[beside]
+    stands_out = others.size > 0 and near[y, x] > max(_SURE * float(others.std()), _ALONE * float(others.max()))
+    place = x - farthest + _vertex(near[y, :], x), y - farthest + _vertex(near[:, x], y)
+    return place, bool(stands_out)
 
 
 def _vertex(values: FloatArray, at: int) -> float:

@@ -66,10 +66,10 @@ def analyse(
     InvalidParameter: a parameter out of its range.
     InternalError: the network's answer is no set of maps.
     """
-    level = spec.threshold if threshold is None else _checked("threshold", threshold, 1.0)
+    level = spec.threshold if threshold is None else checked("threshold", threshold, 1.0)
     if tension is not None:
-        _checked("shear_modulus_gpa", tension.shear_modulus_gpa, math.inf)
-        _checked("burgers_vector_nm", tension.burgers_vector_nm, math.inf)
+        checked("shear_modulus_gpa", tension.shear_modulus_gpa, math.inf)
+        checked("burgers_vector_nm", tension.burgers_vector_nm, math.inf)
     begin = time.perf_counter()
     prepared = prepare(micrograph, spec)
     prepared_at = time.perf_counter()
@@ -103,7 +103,8 @@ def analyse(
     )
 
 
-def _checked(name: str, value: object, limit: float) -> float:
+def checked(name: str, value: object, limit: float) -> float:
+    """A parameter as a number above 0 and below a limit; raises InvalidParameter that names it."""
     number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
     if not 0 < number < limit:
         wanted = "a number above 0" + (f" and below {limit:g}" if math.isfinite(limit) else "")
