@@ -118,7 +118,7 @@ def _scales(micrograph: Micrograph, spec: InputSpec) -> tuple[float, float, tupl
         if target != finer:
             scale_x, scale_y = _limited(scale_x, scale_y, micrograph.pixels.size)
         smallest, largest = spec.pixel_size_range_nm or (finer, finer)
-        if not smallest <= finer <= largest:
+        if not smallest * (1 - _NEAR) <= finer <= largest * (1 + _NEAR):  # no calibration is better than that
             notices.append(
                 Notice(
                     code="pixel_size_outside_range",

@@ -158,7 +158,7 @@ def test_a_pixel_size_outside_the_range_is_brought_into_it() -> None:
 
 def test_the_network_may_work_in_a_narrower_range_than_it_was_made_for() -> None:
     spec = InputSpec(classes=("loop_111",), pixel_size_range_nm=(0.14, 0.88), resampled_to_nm=(0.28, 0.55))
-    for size_nm, shape in ((0.14, (50, 100)), (0.4, (100, 200)), (0.825, (150, 300))):
+    for size_nm, shape in ((0.139, (50, 99)), (0.14, (50, 100)), (0.4, (100, 200)), (0.825, (150, 300))):
         prepared = prepare(Micrograph(picture(100, 200, []), size_nm, size_nm, "argument"), spec)
         assert (prepared.pixels.shape, prepared.notices) == (shape, ())
     finer = prepare(Micrograph(picture(100, 200, []), 0.07, 0.07, "argument"), spec)
