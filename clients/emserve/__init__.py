@@ -15,7 +15,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from emserve.client import AsyncClient, Client
+    from emserve.async_client import AsyncClient
+    from emserve.client import Client
     from emserve.exceptions import (
         AccessError,
         BadRequest,
@@ -80,7 +81,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "AsyncClient": "client",
+    "AsyncClient": "async_client",
     "Client": "client",
     "AtomColumn": "results",
     "AtomsResult": "results",

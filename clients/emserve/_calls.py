@@ -19,7 +19,7 @@ import httpx
 from emserve import _answers
 from emserve._uploads import Upload, upload
 from emserve.exceptions import Busy, InvalidParameter
-from emserve.results import AtomsPostprocess, AtomsResult, ModelList
+from emserve.results import AtomsPostprocess, AtomsResult, DefectsResult, ModelList
 from emserve.retries import Retries
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def atoms(
     fields = {
         "pixel_size_nm": None if pixel_size_nm is None else _pixel_size(pixel_size_nm),
         "model": model,
-        "threshold": None if threshold is None else repr(float(threshold)),
+        "threshold": _number(threshold),
         "postprocess": postprocess,
         "refine": None if refine is None else ("true" if refine else "false"),
         "frame": None if frame is None else str(int(frame)),
@@ -81,6 +81,42 @@ def atoms(
         "POST",
         "v1/atoms",
         partial(_answers.parse, AtomsResult),
+        _request_id(request_id),
+        {name: value for name, value in fields.items() if value is not None},
+        upload(source),
+    )
+
+
+def defects(
+    source: Source,
+    *,
+    pixel_size_nm: PixelSize | None,
+    thickness_nm: float | None,
+    score: float | None,
+    model: str | None,
+    frame: int | None,
+    taylor_factor: float | None,
+    shear_modulus_gpa: float | None,
+    burgers_vector_nm: float | None,
+    barrier_strengths: Mapping[str, float] | None,
+    request_id: str | None,
+) -> Call[DefectsResult]:
+    """`POST /v1/defects`. What is None is not sent, and the server's default holds."""
+    fields = {
+        "pixel_size_nm": None if pixel_size_nm is None else _pixel_size(pixel_size_nm),
+        "thickness_nm": _number(thickness_nm),
+        "score": _number(score),
+        "model": model,
+        "frame": None if frame is None else str(int(frame)),
+        "taylor_factor": _number(taylor_factor),
+        "shear_modulus_gpa": _number(shear_modulus_gpa),
+        "burgers_vector_nm": _number(burgers_vector_nm),
+        "barrier_strengths": None if barrier_strengths is None else _strengths(barrier_strengths),
+    }
+    return Call(
+        "POST",
+        "v1/defects",
+        partial(_answers.parse, DefectsResult),
         _request_id(request_id),
         {name: value for name, value in fields.items() if value is not None},
         upload(source),
@@ -136,6 +172,21 @@ def exchange(
             raise error from cause
         log.info("%s Attempt %d of %d follows in %.1f s.", error.message, attempt + 1, retries.attempts, pause)
         yield Wait(pause)
+
+
+def _number(value: float | None) -> str | None:
+    return None if value is None else repr(float(value))
+
+
+def _strengths(values: Mapping[str, float]) -> str:
+    wrong = [name for name in values if not name or set(name) & set(",=")]
+    if wrong:
+        raise InvalidParameter(
+            f"{wrong[0]!r} is not the name of a class.",
+            remedy="Pass names as the answer has them, such as loop_111.",
+            field="barrier_strengths",
+        )
+    return ",".join(f"{name}={float(strength)!r}" for name, strength in values.items())
 
 
 def _pixel_size(value: PixelSize) -> str:

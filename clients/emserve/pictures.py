@@ -14,7 +14,7 @@ import numpy as np
 
 from emserve._extras import require
 from emserve.exceptions import InvalidParameter, UnsupportedFormat
-from emserve.results import AtomsResult
+from emserve.results import Result
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,7 +43,7 @@ def read(picture: Picture, frame: int = 0) -> NDArray[np.float32]:
         return _read_stream(stream, Path(picture).name, frame)
 
 
-def read_for(result: AtomsResult, picture: Picture) -> NDArray[np.float32]:
+def read_for(result: Result, picture: Picture) -> NDArray[np.float32]:
     """The picture that an answer belongs to; raises InvalidParameter where its size is another."""
     pixels = read(picture, result.micrograph.frame)
     size = (result.micrograph.width_px, result.micrograph.height_px)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from pydantic import BaseModel
 
 from emserve._extras import require
-from emserve.results import Result
+from emserve.results import DefectClassStatistics, DefectsResult, Result
 
 if TYPE_CHECKING:
     import pandas
@@ -52,6 +52,63 @@ def headings(result: Result) -> list[str]:
     known = [name for name, field in result.finding_class.model_fields.items() if not _is_part(field.annotation)]
     added = {name for finding in result.findings for name, value in (finding.model_extra or {}).items() if _flat(value)}
     return [*known, *sorted(added)]
+
+
+class SummaryWriter:
+    """Writes one row per micrograph into one CSV: `DefectsResult.summary` behind the micrograph's name.
+
+    Parameters
+    ----------
+    stream: text stream, opened with `newline=""`.
+
+    The headings are those of the first answer: one series is one model's.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._rows = csv.writer(stream, lineterminator="\n")
+        self._headings: list[str] | None = None
+
+    def write(self, result: DefectsResult, name: str) -> None:
+        """Add one row."""
+        summary = result.summary()
+        if self._headings is None:
+            self._headings = list(summary)
+            self._rows.writerow([FILE_HEADING, *self._headings])
+        self._rows.writerow([name, *(summary.get(heading) for heading in self._headings)])
+
+
+def defects_summary(result: DefectsResult) -> dict[str, float | int | None]:
+    """See `DefectsResult.summary`."""
+    info, parameters, statistics = result.micrograph, result.parameters, result.statistics
+    hardening = statistics.hardening
+    row: dict[str, float | int | None] = {
+        "pixel_size_x_nm": info.pixel_size_x_nm,
+        "pixel_size_y_nm": info.pixel_size_y_nm,
+        "field_of_view_nm2": statistics.field_of_view_nm2,
+        "thickness_nm": parameters.thickness_nm,
+        "score": parameters.score,
+        **_class_summary(statistics.all),
+        "hardening_linear_mpa": hardening.linear_mpa if hardening else None,
+        "hardening_quadrature_mpa": hardening.quadrature_mpa if hardening else None,
+    }
+    for of_class in statistics.classes:
+        name = of_class.class_name
+        row |= {f"{name}_{quantity}": value for quantity, value in _class_summary(of_class).items()}
+        row[f"{name}_hardening_mpa"] = hardening.by_class_mpa.get(str(name)) if hardening else None
+    return row
+
+
+def _class_summary(of_class: DefectClassStatistics) -> dict[str, float | int | None]:
+    size_px, size_nm, heywood = of_class.size_px, of_class.size_nm, of_class.heywood
+    return {
+        "count": of_class.count,
+        "density_per_nm2": of_class.density_per_nm2,
+        "size_mean_px": size_px.mean if size_px else None,
+        "size_std_px": size_px.std if size_px else None,
+        "size_mean_nm": size_nm.mean if size_nm else None,
+        "size_std_nm": size_nm.std if size_nm else None,
+        "heywood_mean": heywood.mean if heywood else None,
+    }
 
 
 def csv_text(result: Result) -> str:

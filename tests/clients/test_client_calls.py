@@ -15,6 +15,7 @@ import pytest
 
 import emserve
 from emserve import AsyncClient, Client
+from emserve.results import CONTRACT
 from emserve.testing import FakeServer, atoms_result
 
 
@@ -248,7 +249,7 @@ def test_both_clients_have_the_same_methods_and_parameters() -> None:
         }
 
     assert face(Client) == face(AsyncClient)
-    assert set(face(Client)) == {"atoms", "close", "models", "preview", "ready"}
+    assert set(face(Client)) == {"atoms", "close", "defects", "models", "preview", "ready"}
 
 
 def test_a_closed_client_has_closed_its_connections() -> None:
@@ -279,8 +280,11 @@ def test_the_readmes_python_runs(root: Path, tmp_path: Path, monkeypatch: pytest
     for block in blocks:
         exec(compile(block.split("```")[0], "README.md", "exec"), {})
     assert module.Client is Client
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     assert (tmp_path / "columns.csv").read_text().startswith("x_px,y_px,x_nm,y_nm,")
-    assert json.loads((tmp_path / "columns.json").read_text())["contract"] == "1.0"
+    assert json.loads((tmp_path / "columns.json").read_text())["contract"] == CONTRACT
+    assert (tmp_path / "defects.csv").read_text().startswith("class_name,score,x_px,")
+    with Image.open(tmp_path / "masks.png") as masks:
+        assert masks.mode == "I;16"
     with Image.open(tmp_path / "overlay.png") as overlay:
         assert overlay.mode == "RGB"

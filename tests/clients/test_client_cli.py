@@ -8,45 +8,19 @@ import io
 import json
 import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import emserve
-from emserve import AsyncClient, AtomsResult, Client, Retries
-from emserve.cli import batch, listing, main, parser, report
-from emserve.testing import FakeClock, FakeServer, atoms_result
+from emserve import AtomsResult
+from emserve.cli import main, parser, report
+from emserve.testing import FakeServer, atoms_result
 
 pytest.importorskip("PIL", reason="the extra `plot` is not installed")
 
 Connect = Callable[..., FakeServer]
-
-
-@pytest.fixture
-def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
-    """Make the command talk to a fake server, which is handed out."""
-
-    def connected(*arguments: object, **options: object) -> FakeServer:
-        server = FakeServer(*arguments, **options)
-        monkeypatch.setattr(batch, "AsyncClient", partial(AsyncClient, transport=server.transport))
-        monkeypatch.setattr(listing, "Client", partial(Client, transport=server.transport))
-        monkeypatch.setattr(batch, "_RETRIES", Retries(clock=FakeClock()))
-        return server
-
-    return connected
-
-
-@pytest.fixture
-def pictures(tmp_path: Path) -> list[Path]:
-    """Three micrographs: two the client can read, and one only the server can."""
-    from PIL import Image
-
-    Image.fromarray(np.zeros((64, 64), np.uint8)).save(tmp_path / "a.png")
-    np.save(tmp_path / "b.npy", np.zeros((64, 64)))
-    (tmp_path / "c.dm4").write_bytes(b"a microscope's own")
-    return [tmp_path / name for name in ("a.png", "b.npy", "c.dm4")]
 
 
 def run(*words: object) -> int:
@@ -58,7 +32,7 @@ def options_of(command: str) -> list[argparse.Action]:
     return commands.choices[command]._actions
 
 
-@pytest.mark.parametrize("command", ["atoms", "models"])
+@pytest.mark.parametrize("command", ["atoms", "defects", "models"])
 def test_every_option_is_documented(root: Path, command: str) -> None:
     readme = (root / "clients" / "README.md").read_text(encoding="utf-8")
     assert f"emserve {command}" in readme
@@ -71,7 +45,8 @@ def test_every_option_is_documented(root: Path, command: str) -> None:
 def test_the_readme_documents_nothing_that_is_not_there(root: Path) -> None:
     readme = (root / "clients" / "README.md").read_text(encoding="utf-8")
     documented = {line.split("`")[1].split()[0] for line in readme.splitlines() if line.startswith("| `--")}
-    assert documented == {s for a in options_of("atoms") for s in a.option_strings} - {"-h", "--help"}
+    options = {option for command in ("atoms", "defects") for a in options_of(command) for option in a.option_strings}
+    assert documented == options - {"-h", "--help"}
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,7 +67,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ["atoms", "a.png", "--frame", "-1"],
         ["atoms", "a.png", "--concurrency", "0"],
         ["atoms", "a.png", "--pixel", "0.01"],
-        ["defects", "a.png"],
+        ["dislocations", "a.png"],
         ["atoms", "a.png", "--threshold", "3"],
         ["atoms", "a.png", "--threshold", "0"],
         ["atoms", "a.png", "--url", "notaurl"],
@@ -161,7 +136,7 @@ def test_without_pixel_size_or_lattice(
     ],
 )
 def test_lengths_have_four_digits_and_one_unit(lengths_pm: tuple[float, ...], text: str) -> None:
-    assert report._lengths(*lengths_pm, between=" ± ") == text
+    assert report.lengths(*lengths_pm, between=" ± ") == text
 
 
 def test_parameters_reach_the_server(connect: Connect, pictures: list[Path]) -> None:
@@ -338,7 +313,7 @@ def test_outputs_that_cannot_be(
 def test_an_overlay_of_one_is_a_png(connect: Connect, pictures: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
     connect()
     assert run("atoms", pictures[0], "--overlay", "x.jpg") == 2
-    assert "overlays are PNG" in capsys.readouterr().err
+    assert "it is a PNG" in capsys.readouterr().err
 
 
 def test_overlays_without_pillow_are_refused_at_once(
@@ -373,7 +348,7 @@ def test_a_bar_on_a_terminal(connect: Connect, pictures: list[Path], monkeypatch
 
 def test_models(connect: Connect, capsys: pytest.CaptureFixture[str]) -> None:
     golden = emserve.results.ModelList.model_validate_json(
-        (Path(__file__).parent / "golden" / "models_1.0.json").read_text()
+        (Path(__file__).parent / "golden" / "models_1.1.json").read_text()
     )
     measured = {"recall": 0.991, "precision": 0.997, "rms_pm": 6.5, "columns": 51162}
     scores = {"held_out": measured, "held_out_by_lattice": {"si_110": measured}, "real": {"a.png": {"columns": 12}}}

@@ -9,6 +9,7 @@ import pytest
 
 import emserve
 from emserve import Client, EmserveError, Retries, exceptions
+from emserve.results import CONTRACT
 from emserve.testing import atoms_result
 
 
@@ -131,7 +132,7 @@ def test_a_contract_of_another_time_names_both() -> None:
     error = refused(httpx.Response(200, json={"contract": "2.3", "columns": "elsewhere"}))
     assert type(error) is exceptions.UnexpectedAnswer
     assert "2.3" in error.message
-    assert "1.0" in error.message
+    assert CONTRACT in error.message
     assert "client" in error.remedy
 
 

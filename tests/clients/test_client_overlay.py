@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from emserve import AtomsResult, InvalidParameter, MissingDependency, UnsupportedFormat
-from emserve.overlay import FITTED, NOT_FITTED, bar_label, bar_length_nm, draw, scales
+from emserve.overlay import draw
+from emserve.overlay.atoms import FITTED, NOT_FITTED, scales
+from emserve.overlay.ground import bar_label, bar_length_nm
 from emserve.pictures import read, read_for, stretch
 from emserve.testing import atoms_result
 

@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import math
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import emserve
+from emserve.cli import argument_types as types
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
-_ATOMS_EPILOG = """\
-Where PATH of --json, --csv or --overlay is an existing folder or ends with /, every micrograph gets a file of its own
-there, named after it. Otherwise all go into that one file: a CSV has the heading `micrograph` in front, a JSON is a
-list (or one answer per line, where PATH ends with .jsonl), each answer with its `file`; for one micrograph neither is
-added. PATH - is the standard output. Settings: EMSERVE_URL, EMSERVE_API_KEY.
+_EPILOG = """\
+Where PATH is an existing folder or ends with /, every micrograph gets a file of its own there, named after it.
+Otherwise all go into that one file: a CSV has the heading `micrograph` in front, a JSON is a list (or one answer per
+line, where PATH ends with .jsonl), each answer with its `file`; for one micrograph neither is added (a --summary always
+has `micrograph`). Of several micrographs, pictures need a folder. PATH - is the standard output.
+Settings: EMSERVE_URL, EMSERVE_API_KEY.
 """
 
 
@@ -37,36 +38,54 @@ def parser() -> argparse.ArgumentParser:
     connection.add_argument("--url", help="address of the server (default: EMSERVE_URL, else http://127.0.0.1:3000)")
     connection.add_argument("--api-key", metavar="KEY", help="API key (default: EMSERVE_API_KEY, else none)")
     connection.add_argument(
-        "--timeout", metavar="SECONDS", type=_positive, default=330.0, help="longest wait for an answer (default: 330)"
+        "--timeout",
+        metavar="SECONDS",
+        type=types.positive,
+        default=330.0,
+        help="longest wait for an answer (default: 330)",
     )
 
-    atoms = commands.add_parser(
-        "atoms",
-        parents=[connection],
-        help="find the atom columns of micrographs",
-        description="Find the atom columns of micrographs.",
-        epilog=_ATOMS_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    atoms.add_argument("files", metavar="FILE", nargs="+", type=Path, help="micrograph; an .emi means its .ser")
+    atoms = _family(commands, "atoms", "find the atom columns of micrographs", connection)
     atoms.add_argument(
-        "--pixel-size-nm", metavar="NM", type=_pixel_size, help="pixel size, or X,Y; wins over what the file says"
-    )
-    atoms.add_argument("--model", metavar="NAME", help="model to use (default: the server's; see `emserve models`)")
-    atoms.add_argument(
-        "--threshold", metavar="T", type=_threshold, help="height of the network's map that counts as a column, 0 to 1"
+        "--threshold",
+        metavar="T",
+        type=types.fraction,
+        help="height of the network's map that counts as a column, 0 to 1",
     )
     atoms.add_argument(
         "--postprocess", metavar="WAY", choices=("log", "otsu"), help="from the network's map to columns: log or otsu"
     )
     atoms.add_argument("--no-refine", action="store_true", help="do not fit a 2D Gaussian to each column")
-    atoms.add_argument("--frame", metavar="N", type=_frame, help="frame of a stack, from 0 (default: 0)")
-    atoms.add_argument("--json", metavar="PATH", help="write the whole answers")
-    atoms.add_argument("--csv", metavar="PATH", help="write one row per atom column")
-    atoms.add_argument("--overlay", metavar="PATH", help="write PNGs of the micrographs with the columns marked")
-    atoms.add_argument(
-        "--concurrency", metavar="N", type=_count, default=4, help="micrographs sent at a time (default: 4)"
+    _outputs(atoms, "atom column", "the columns marked")
+
+    defects = _family(commands, "defects", "find the irradiation defects of micrographs", connection)
+    defects.add_argument(
+        "--thickness-nm", metavar="NM", type=types.positive, help="thickness of the foil; the hardening needs it"
+    )
+    defects.add_argument(
+        "--score", metavar="S", type=types.fraction, help="leave out defects that the network is less sure of, 0 to 1"
+    )
+    defects.add_argument(
+        "--barrier-strength",
+        metavar="CLASS=ALPHA",
+        type=types.strength,
+        action="append",
+        help="strength of a class as an obstacle, such as loop_111=0.11; once for each class",
+    )
+    defects.add_argument("--taylor-factor", metavar="M", type=types.positive, help="of the alloy (default: 3.06)")
+    defects.add_argument(
+        "--shear-modulus-gpa", metavar="GPA", type=types.positive, help="of the alloy (default: 82, FeCrAl)"
+    )
+    defects.add_argument(
+        "--burgers-vector-nm", metavar="NM", type=types.positive, help="its length (default: 0.249, FeCrAl)"
+    )
+    _outputs(defects, "defect", "the defects outlined")
+    defects.add_argument("--summary", metavar="PATH", help="write a CSV with one row per micrograph")
+    defects.add_argument(
+        "--masks",
+        metavar="PATH",
+        help="write PNGs of 16 bits, as large as the micrographs: 0 is background, n the defect of the "
+        "micrograph's n-th row of the CSV, from 1; where two overlap, the smaller one is seen",
     )
 
     models = commands.add_parser(
@@ -78,6 +97,40 @@ def parser() -> argparse.ArgumentParser:
     )
     models.add_argument("--json", action="store_true", help="as JSON instead of a table")
     return top
+
+
+def _family(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    what: str,
+    connection: argparse.ArgumentParser,
+) -> argparse.ArgumentParser:
+    """The command of a family, with what all of them take."""
+    command = commands.add_parser(
+        name,
+        parents=[connection],
+        help=what,
+        description=f"{what[0].upper()}{what[1:]}.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    command.add_argument("files", metavar="FILE", nargs="+", type=Path, help="micrograph; an .emi means its .ser")
+    command.add_argument(
+        "--pixel-size-nm", metavar="NM", type=types.pixel_size, help="pixel size, or X,Y; wins over what the file says"
+    )
+    command.add_argument("--model", metavar="NAME", help="model to use (default: the server's; see `emserve models`)")
+    command.add_argument("--frame", metavar="N", type=types.frame, help="frame of a stack, from 0 (default: 0)")
+    command.add_argument(
+        "--concurrency", metavar="N", type=types.count, default=4, help="micrographs sent at a time (default: 4)"
+    )
+    return command
+
+
+def _outputs(command: argparse.ArgumentParser, finding: str, marked: str) -> None:
+    command.add_argument("--json", metavar="PATH", help="write the whole answers")
+    command.add_argument("--csv", metavar="PATH", help=f"write one row per {finding}")
+    command.add_argument("--overlay", metavar="PATH", help=f"write PNGs of the micrographs with {marked}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -112,57 +165,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of the pipe has gone; Python would complain once more when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
-
-
-def _number(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
-    if not math.isfinite(number):
-        raise argparse.ArgumentTypeError(f"{text} is not a finite number")
-    return number
-
-
-def _whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
-
-
-def _positive(text: str) -> float:
-    number = _number(text)
-    if number <= 0:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return number
-
-
-def _threshold(text: str) -> float:
-    number = _number(text)
-    if not 0 < number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
-    return number
-
-
-def _pixel_size(text: str) -> float | tuple[float, float]:
-    match [_positive(part) for part in text.split(",")]:
-        case [both]:
-            return both
-        case [x, y]:
-            return (x, y)
-    raise argparse.ArgumentTypeError(f"{text} is neither one number nor X,Y")
-
-
-def _frame(text: str) -> int:
-    number = _whole(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{text} is below 0; frames count from 0")
-    return number
-
-
-def _count(text: str) -> int:
-    number = _whole(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is below 1")
-    return number

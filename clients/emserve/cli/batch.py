@@ -1,4 +1,4 @@
-"""`emserve atoms`: many micrographs, several at a time, answers in the order of the command line."""
+"""One command of a family: many micrographs, several at a time, answers in the order of the command line."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ import sys
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 
 from emserve._extras import require
+from emserve.async_client import AsyncClient
+from emserve.cli.atoms import ATOMS
+from emserve.cli.defects import DEFECTS
+from emserve.cli.family import Family
 from emserve.cli.outputs import Job, Outputs, jobs
 from emserve.cli.progress import Progress
-from emserve.cli.report import atoms_row, atoms_table, warning_lines
+from emserve.cli.report import warning_lines
 from emserve.cli.usage import UsageError
-from emserve.client import AsyncClient
 from emserve.exceptions import (
     AccessError,
     EmserveError,
@@ -25,10 +29,12 @@ from emserve.exceptions import (
     UnexpectedAnswer,
     UnsupportedFormat,
 )
-from emserve.results import AtomsResult
+from emserve.results import Result
 from emserve.retries import Retries
 
 __all__ = ["UsageError", "run"]
+
+FAMILIES: dict[str, Family[Any]] = {"atoms": ATOMS, "defects": DEFECTS}
 
 # A batch has more patience with a busy server than a single call.
 _RETRIES = Retries(attempts=30, total_s=600.0)
@@ -39,23 +45,33 @@ class Outcome:
     """What became of one micrograph; an answer and an error where only an output of it failed."""
 
     job: Job
-    result: AtomsResult | None = None
+    result: Result | None = None
     errors: list[EmserveError | OSError] = field(default_factory=list)
 
 
 async def run(options: argparse.Namespace) -> int:
     """Analyse, print, write. Returns 0 where everything was done, else 1."""
     all_jobs = jobs(options.files)
-    outputs = Outputs(all_jobs, json=options.json, csv=options.csv, overlay=options.overlay)
-    if outputs.overlay.given:
+    family = FAMILIES[options.command]
+    given = vars(options)
+    outputs = Outputs(
+        all_jobs,
+        json=options.json,
+        csv=options.csv,
+        overlay=options.overlay,
+        summary=given.get("summary"),
+        masks=given.get("masks"),
+    )
+    if outputs.draws:
         try:
-            require("PIL.Image", extra="plot", purpose="An overlay")
+            for module in family.drawing:
+                require(module, extra="plot", purpose="A picture")
         except MissingDependency as error:
             raise UsageError(str(error)) from error
     try:
         with outputs:
             async with AsyncClient(options.url, options.api_key, options.timeout, retries=_RETRIES) as client:
-                return await Batch(client, options, outputs).run(all_jobs)
+                return await Batch(family, client, options, outputs).run(all_jobs)
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             raise
@@ -65,7 +81,8 @@ async def run(options: argparse.Namespace) -> int:
 class Batch:
     """The micrographs of one command line on their way."""
 
-    def __init__(self, client: AsyncClient, options: argparse.Namespace, outputs: Outputs) -> None:
+    def __init__(self, family: Family[Any], client: AsyncClient, options: argparse.Namespace, outputs: Outputs) -> None:
+        self._family = family
         self._client = client
         self._options = options
         self._outputs = outputs
@@ -75,7 +92,7 @@ class Batch:
 
     async def run(self, all_jobs: Sequence[Job]) -> int:
         """Work through the jobs; a few answers at most wait for a slower one before them."""
-        table = atoms_table([job.name for job in all_jobs])
+        table = self._family.table([job.name for job in all_jobs])
         waiting = deque(all_jobs)
         running: deque[asyncio.Task[Outcome]] = deque()
         failed = printed = 0
@@ -89,7 +106,7 @@ class Batch:
                     if outcome.result is not None:
                         self._outputs.collect(outcome.job, outcome.result)
                         lines = [*warning_lines(outcome.result)]
-                        lines.insert(0, table.line(atoms_row(outcome.job.name, outcome.result)))
+                        lines.insert(0, table.line(self._family.row(outcome.job.name, outcome.result)))
                         for line in lines if printed else [*table.lines(), *lines]:
                             print(line, file=self._stream, flush=True)
                         printed += 1
@@ -109,19 +126,10 @@ class Batch:
 
     async def _analyse(self, job: Job) -> Outcome:
         outcome = Outcome(job)
-        options = self._options
         async with self._slots:
             try:
-                outcome.result = await self._client.atoms(
-                    job.path,
-                    pixel_size_nm=options.pixel_size_nm,
-                    model=options.model,
-                    threshold=options.threshold,
-                    postprocess=options.postprocess,
-                    refine=False if options.no_refine else None,
-                    frame=options.frame,
-                )
-                self._outputs.write_own(job, outcome.result)
+                outcome.result = await self._family.ask(self._client, job.path, self._options)
+                await asyncio.to_thread(self._outputs.write_own, job, outcome.result)
             except (EmserveError, OSError) as error:
                 outcome.errors.append(error)
                 return outcome
@@ -132,7 +140,7 @@ class Batch:
                     outcome.errors.append(error)
         return outcome
 
-    async def _overlay(self, job: Job, result: AtomsResult) -> None:
+    async def _overlay(self, job: Job, result: Result) -> None:
         """Draw on the file itself where it can be read here, else on the picture that the server read."""
         try:
             await asyncio.to_thread(self._outputs.write_overlay, job, result, job.path)

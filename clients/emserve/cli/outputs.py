@@ -12,10 +12,8 @@ from pathlib import Path
 from typing import Self, TextIO
 
 from emserve.cli.usage import UsageError
-from emserve.overlay import draw
-from emserve.pictures import read_for
-from emserve.results import AtomsResult
-from emserve.tables import CsvWriter
+from emserve.results import DefectsResult, Result
+from emserve.tables import CsvWriter, SummaryWriter
 
 STDOUT = "-"
 
@@ -77,6 +75,10 @@ class Target:
         """The file of one job in the folder."""
         return self.path / f"{job.stem}{self.ending}"
 
+    def file(self, job: Job) -> Path:
+        """Where a job's output goes that is never collected."""
+        return self.own(job) if self.folder else self.path
+
     def files(self, all_jobs: Iterable[Job]) -> list[Path]:
         """All files that will be written."""
         if not self.given or self.stdout:
@@ -85,30 +87,57 @@ class Target:
 
 
 class Outputs:
-    """Writes answers as they come; a context manager that closes what collects them, also after an interruption."""
+    """Writes answers as they come; a context manager that closes what collects them, also after an interruption.
 
-    def __init__(self, all_jobs: Sequence[Job], *, json: str | None, csv: str | None, overlay: str | None) -> None:
+    Parameters
+    ----------
+    json, csv, summary: tables and answers; one of them may go to the standard output.
+    overlay, masks: pictures, of which each micrograph has its own.
+    """
+
+    def __init__(
+        self,
+        all_jobs: Sequence[Job],
+        *,
+        json: str | None,
+        csv: str | None,
+        overlay: str | None,
+        summary: str | None = None,
+        masks: str | None = None,
+    ) -> None:
         self._several = len(all_jobs) > 1
         self.json = Target("--json", json, ".json")
         self.csv = Target("--csv", csv, ".csv")
+        self.summary = Target("--summary", summary, "_summary.csv")
         self.overlay = Target("--overlay", overlay, ".png")
+        self.masks = Target("--masks", masks, "_masks.png")
+        self._texts = (self.json, self.csv, self.summary)
+        self._pictures = (self.overlay, self.masks)
         self._check(all_jobs)
         self._stack = ExitStack()
         self._csv_rows: CsvWriter | None = None
+        self._summary_rows: SummaryWriter | None = None
         self._json_list: JsonList | None = None
 
     @property
     def uses_stdout(self) -> bool:
         """Whether the standard output carries data."""
-        return self.json.stdout or self.csv.stdout
+        return any(target.stdout for target in self._texts)
+
+    @property
+    def draws(self) -> bool:
+        """Whether pictures are written."""
+        return any(target.given for target in self._pictures)
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            for target in (self.json, self.csv, self.overlay):
+            for target in (*self._texts, *self._pictures):
                 if target.given and not target.stdout:
                     (target.path if target.folder else target.path.parent).mkdir(parents=True, exist_ok=True)
             if self.csv.given and not self.csv.folder:
                 self._csv_rows = CsvWriter(_open(self.csv, stack), named=self._several)
+            if self.summary.given and not self.summary.folder:
+                self._summary_rows = SummaryWriter(_open(self.summary, stack))
             if self.json.given and not self.json.folder and self._several:
                 as_lines = self.json.path.suffix == ".jsonl"
                 self._json_list = stack.enter_context(JsonList(_open(self.json, stack), lines=as_lines))
@@ -118,22 +147,29 @@ class Outputs:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def write_own(self, job: Job, result: AtomsResult) -> None:
-        """Write the tables that belong to one micrograph alone."""
+    def write_own(self, job: Job, result: Result) -> None:
+        """Write the texts and the masks that belong to one micrograph alone."""
         if self.json.folder:
             result.to_json(self.json.own(job), indent=2)
         if self.csv.folder:
             result.to_csv(self.csv.own(job))
+        if isinstance(result, DefectsResult):
+            if self.summary.folder:
+                with self.summary.own(job).open("w", encoding="utf-8", newline="") as stream:
+                    SummaryWriter(stream).write(result, job.name)
+            if self.masks.given:
+                result.to_masks(self.masks.file(job))
 
-    def write_overlay(self, job: Job, result: AtomsResult, picture: Path | bytes) -> None:
+    def write_overlay(self, job: Job, result: Result, picture: Path | bytes) -> None:
         """Draw the overlay. Raises UnsupportedFormat for a picture that cannot be read here."""
-        pixels = read_for(result, picture)
-        draw(result, pixels).save(self.overlay.own(job) if self.overlay.folder else self.overlay.path, format="PNG")
+        result.to_overlay(self.overlay.file(job), picture)
 
-    def collect(self, job: Job, result: AtomsResult) -> None:
+    def collect(self, job: Job, result: Result) -> None:
         """Add to the files for all."""
         if self._csv_rows is not None:
             self._csv_rows.write(result, job.name)
+        if self._summary_rows is not None and isinstance(result, DefectsResult):
+            self._summary_rows.write(result, job.name)
         if self._json_list is not None:
             self._json_list.write(result, job.name)
         elif self.json.stdout:
@@ -142,16 +178,20 @@ class Outputs:
             result.to_json(self.json.path, indent=2)
 
     def _check(self, all_jobs: Sequence[Job]) -> None:
-        if self.json.stdout and self.csv.stdout:
-            raise UsageError("--json - and --csv - would mix on the standard output. Give one of them a file.")
-        if self.overlay.stdout:
-            raise UsageError("--overlay cannot go to the standard output. Give it a file.")
-        if self.overlay.given and not self.overlay.folder:
-            if self._several:
-                raise UsageError(f"--overlay {self.overlay.path}: several overlays need a folder. End it with /.")
-            if self.overlay.path.suffix.lower() != ".png":
-                raise UsageError(f"--overlay {self.overlay.path}: overlays are PNG. End it with .png or with /.")
-        written = [path for target in (self.json, self.csv, self.overlay) for path in target.files(all_jobs)]
+        mixed = [target.option for target in self._texts if target.stdout]
+        if len(mixed) > 1:
+            raise UsageError(
+                f"{mixed[0]} - and {mixed[1]} - would mix on the standard output. Give one of them a file."
+            )
+        for target in self._pictures:
+            if target.stdout:
+                raise UsageError(f"{target.option} cannot go to the standard output. Give it a file.")
+            if target.given and not target.folder:
+                if self._several:
+                    raise UsageError(f"{target.option} {target.path}: several pictures need a folder. End it with /.")
+                if target.path.suffix.lower() != ".png":
+                    raise UsageError(f"{target.option} {target.path}: it is a PNG. End it with .png or with /.")
+        written = [path for target in (*self._texts, *self._pictures) for path in target.files(all_jobs)]
         inputs = {_resolved(job.path) for job in all_jobs}
         for path in written:
             if _resolved(path) in inputs:
@@ -176,7 +216,7 @@ class JsonList:
         if not self._lines:
             self._stream.write("\n]\n" if self._count else "[]\n")
 
-    def write(self, result: AtomsResult, name: str) -> None:
+    def write(self, result: Result, name: str) -> None:
         """Add one answer."""
         text = json.dumps({"file": name, **result.model_dump(mode="json")}, ensure_ascii=False)
         if self._lines:

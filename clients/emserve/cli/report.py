@@ -1,13 +1,11 @@
-"""What the command prints about an answer: a row of a table, and its warnings."""
+"""What the commands print about an answer, whatever its family: a row of a table, and its warnings."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from emserve.results import AtomsResult, LatticeVector
+from emserve.results import MicrographInfo, Result
 
-HEADINGS = ("micrograph", "columns", "pixel size", "density", "nearest neighbour", "a", "b", "gamma")
-_WIDTHS = (0, 7, 16, 15, 17, 8, 8, 7)
 _LONGEST_NAME = 48
 
 
@@ -41,28 +39,7 @@ class Table:
             yield self.line(row)
 
 
-def atoms_table(names: Sequence[str]) -> Table:
-    """The table for micrographs of these names; its rows come from `atoms_row`."""
-    longest = max(len(shortened(name)) for name in names)
-    return Table(HEADINGS, widths=(longest, *_WIDTHS[1:]))
-
-
-def atoms_row(name: str, result: AtomsResult) -> tuple[str, ...]:
-    """Name, number of columns, pixel size, density, nearest neighbours (median ± deviation), lattice."""
-    statistics, lattice = result.statistics, result.statistics.lattice
-    return (
-        shortened(name),
-        f"{statistics.count:,}",
-        _pixel_size(result.micrograph.pixel_size_x_nm, result.micrograph.pixel_size_y_nm),
-        "unknown" if statistics.density_per_nm2 is None else f"{statistics.density_per_nm2:.4g} / nm²",
-        _neighbours(result),
-        _vector(None if lattice is None else lattice.a),
-        _vector(None if lattice is None else lattice.b),
-        "none" if lattice is None else f"{lattice.gamma_deg:.2f}°",
-    )
-
-
-def warning_lines(result: AtomsResult) -> list[str]:
+def warning_lines(result: Result) -> list[str]:
     """One indented line per warning."""
     return [f"  warning: {notice.message} {notice.remedy}".rstrip() for notice in result.warnings]
 
@@ -75,30 +52,17 @@ def shortened(name: str) -> str:
     return f"{name[:half]}…{name[-half:]}"
 
 
-def _pixel_size(x_nm: float | None, y_nm: float | None) -> str:
+def pixel_size(info: MicrographInfo) -> str:
+    """The pixel size; that in x and that in y where they differ."""
+    x_nm, y_nm = info.pixel_size_x_nm, info.pixel_size_y_nm
     if x_nm is None or y_nm is None:
         return "unknown"
     if abs(x_nm - y_nm) <= 1e-4 * x_nm:
-        return _lengths(x_nm * 1000)
-    return _lengths(x_nm * 1000, y_nm * 1000, between=" × ")
+        return lengths(x_nm * 1000)
+    return lengths(x_nm * 1000, y_nm * 1000, between=" × ")
 
 
-def _neighbours(result: AtomsResult) -> str:
-    s = result.statistics
-    if s.nearest_neighbour_median_pm is not None:
-        return _lengths(s.nearest_neighbour_median_pm, s.nearest_neighbour_std_pm or 0.0, between=" ± ")
-    if s.nearest_neighbour_median_px is not None:
-        return f"{s.nearest_neighbour_median_px:.2f} ± {s.nearest_neighbour_std_px or 0:.2f} px"
-    return "none"
-
-
-def _vector(vector: LatticeVector | None) -> str:
-    if vector is None:
-        return "none"
-    return f"{vector.length_px:.2f} px" if vector.length_pm is None else _lengths(vector.length_pm)
-
-
-def _lengths(*lengths_pm: float, between: str = "") -> str:
+def lengths(*lengths_pm: float, between: str = "") -> str:
     """Lengths in one unit, that of the first: pm below 10 nm, then nm, then µm; four digits of the first."""
     first = abs(lengths_pm[0])
     factor, unit = (1.0, "pm") if first < 1e4 else (1e-3, "nm") if first < 1e6 else (1e-6, "µm")

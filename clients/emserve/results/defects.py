@@ -161,6 +161,14 @@ class DefectsResult(Result):
         """The defects."""
         return self.defects
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many defects of each class, in the model's order; 0 for a class that was looked for and not found."""
+        counts = {row.class_name: 0 for row in self.statistics.classes if row.class_name is not None}
+        for defect in self.defects:
+            counts[defect.class_name] = counts.get(defect.class_name, 0) + 1
+        return counts
+
     def of_class(self, class_name: str) -> list[Defect]:
         """The defects of one class, the surest first."""
         return [defect for defect in self.defects if defect.class_name == class_name]
@@ -183,6 +191,17 @@ class DefectsResult(Result):
 
         masks = [defect.mask for defect in self.defects]
         return label_picture(masks, self.micrograph.height_px, self.micrograph.width_px)
+
+    def summary(self) -> dict[str, float | int | None]:
+        """The picture's numbers in one row: of all defects, then of each class, whose name stands in front.
+
+        Counts, densities (nm⁻²), means and standard deviations of the size (px, nm), mean Heywood circularity,
+        hardening (MPa); None where it is not known or where there is nothing to take a mean of. A table of a series:
+        `pandas.DataFrame([result.summary() for result in results])`.
+        """
+        from emserve.tables import defects_summary
+
+        return defects_summary(self)
 
     def to_masks(self, path: str | PathLike[str]) -> None:
         """Write `label_picture` as a PNG of 16 bits. Raises MissingDependency without Pillow."""
