@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import bentoml
 from fastapi import FastAPI
@@ -33,6 +34,15 @@ PAGES = Path(__file__).parent / "pages"
 SWAGGER = Path(bentoml.__file__).parent / "_internal" / "server" / "static_content"
 
 JSON = "application/json"
+
+
+class Revalidated(StaticFiles):
+    """Files that a browser asks for again each time, so that those of two versions never meet."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
 
 
 def create(settings: Settings, models: Models, pool: Pool) -> FastAPI:
@@ -95,6 +105,7 @@ def create(settings: Settings, models: Models, pool: Pool) -> FastAPI:
         return FileResponse(PAGES / "docs.html")
 
     api.mount("/docs/assets", StaticFiles(directory=SWAGGER))
+    api.mount("/assets", Revalidated(directory=PAGES / "assets"))
     openapi.complete(api, with_keys=bool(settings.api_keys))
     # Starlette answers HEAD wherever it answers GET; FastAPI leaves it out. After the description, which needs no word
     # of it.

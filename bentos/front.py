@@ -26,6 +26,7 @@ log = logging.getLogger("emserve.service")
 
 PROBES = frozenset({"/livez", "/healthz", "/readyz"})
 OPEN = PROBES | {"/", "/docs", "/openapi.json"}
+FILES = ("/docs/", "/assets/")  # of the pages
 # BentoML's description of its own endpoints, of which there are none: ours is /openapi.json.
 HIDDEN = frozenset({"/schema.json"})
 HUNG_UP = 499
@@ -87,7 +88,7 @@ class Front:
 
     def _check_access(self, scope: Scope, headers: Headers) -> None:
         path = scope["path"]
-        if not self._keys or path in OPEN or path.startswith("/docs/") or scope["method"] == "OPTIONS":
+        if not self._keys or path in OPEN or path.startswith(FILES) or scope["method"] == "OPTIONS":
             return
         kind, _, key = headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer" or not key.strip():
@@ -130,7 +131,7 @@ class Front:
 
     def _record(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
         path = scope["path"]
-        label = path if path in self._paths else "/docs" if path.startswith("/docs/") else "other"
+        label = path if path in self._paths else "/assets" if path.startswith(FILES) else "other"
         metrics.REQUESTS.labels(label, status).inc()
         metrics.REQUEST_SECONDS.labels(label).observe(seconds)
         if code := scope["state"].get("error"):

@@ -56,10 +56,11 @@ def huge_png() -> bytes:
     )
 
 
-def wait_until_ready(client: TestClient) -> Any:
-    for _ in range(200):
+def wait_until_loaded(client: TestClient) -> Any:
+    """The answer of /readyz when the models are loaded, or when it is known that they cannot be."""
+    for _ in range(1000):
         answer = client.get("/readyz")
-        if answer.status_code == 200:
+        if "being loaded" not in answer.text:
             return answer
         Event().wait(0.02)
     return answer

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from emserve.results import DefectsResult, ModelList
-from tests.bentos.asking import Open, error_of, post, wait_until_ready
+from tests.bentos.asking import Open, error_of, npy, post, wait_until_loaded
 from tests.bentos.conftest import DEFECTS
 from tests.conftest import write_dark_model
 
@@ -43,7 +43,7 @@ def test_defects_come_back_with_their_class_place_and_size(service: TestClient, 
         for defect, (x_px, y_px, width, height) in zip(found, sorted(ellipses), strict=True):
             assert (defect.x_px, defect.y_px) == pytest.approx((x_px, y_px), abs=0.6)
             size = math.sqrt(width * height) if name == "black_dot" else max(width, height)
-            assert defect.size_px == pytest.approx(size, rel=0.12)
+            assert defect.size_px == pytest.approx(size, abs=3)  # the operator smooths before it looks
             assert defect.size_nm == pytest.approx(defect.size_px / 2, rel=1e-4)
             assert defect.mask.decode().sum() == defect.area_px
     statistics = {row.class_name: row for row in result.statistics.classes}
@@ -105,7 +105,7 @@ def test_score_leaves_out_what_is_less_sure(service: TestClient, defects_npy: by
     assert min(defect.score for defect in surer.defects) >= 0.8
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_every_number_inside_the_ranges_gives_an_answer(
     service: TestClient, defects_npy: bytes, data: st.DataObject
@@ -126,12 +126,14 @@ def test_every_number_inside_the_ranges_gives_an_answer(
 
 
 def test_no_defects(service: TestClient) -> None:
-    import io
-
-    stream = io.BytesIO()
-    np.save(stream, np.full((64, 64), 200.0) + np.arange(64))
-    result = ask(service, stream.getvalue(), pixel_size_nm="0.5", thickness_nm="100", model="defects_dark")
-    assert [row.density_per_nm2 for row in result.statistics.classes] == pytest.approx([0, 0, 0], abs=2e-3)
+    bright = np.full((65, 64), 200.0)
+    bright[::2] += 100  # too fine a pattern for the operator
+    result = ask(service, npy(bright), pixel_size_nm="0.5", thickness_nm="100", model="defects_dark")
+    assert result.defects == []
+    assert [row.density_per_nm2 for row in result.statistics.classes] == [0, 0, 0]
+    assert result.statistics.all.size_nm is None
+    assert result.statistics.hardening is not None
+    assert result.statistics.hardening.linear_mpa == 0
 
 
 def test_described_with_its_parameters(service: TestClient) -> None:
@@ -186,7 +188,7 @@ def test_a_store_with_one_family(
     served: Any, blob_store: Path, dark_store: Path, lattice_npy: bytes, family: str, other: str
 ) -> None:
     client = served({"atoms": blob_store, "defects": dark_store}[family])
-    assert wait_until_ready(client).status_code == 200
+    assert wait_until_loaded(client).status_code == 200
     assert post(client, lattice_npy, f"/v1/{family}").status_code == 200
     for fields in ({}, {"model": "some_model"}):
         answer = post(client, lattice_npy, f"/v1/{other}", **fields)
@@ -199,7 +201,7 @@ def test_a_store_with_one_family(
 def test_a_store_without_models_is_not_ready(served: Any, tmp_path: Path, lattice_npy: bytes) -> None:
     client = served(tmp_path)
     assert client.get("/livez").status_code == 200
-    answer = wait_until_ready(client)
+    answer = wait_until_loaded(client)
     assert answer.status_code == 503
     assert "has no model" in error_of(answer)["message"]
     assert post(client, lattice_npy, "/v1/defects").status_code == 404
@@ -213,7 +215,7 @@ def test_several_models_without_a_default_are_served_by_name(
     for name in ("mine", "yours"):
         write_dark_model(store / name, default=False)
     client = served(store)
-    assert wait_until_ready(client).status_code == 200
+    assert wait_until_loaded(client).status_code == 200
     assert ask(client, defects_npy, model="yours").model.name == "yours"
     answer = post(client, defects_npy, "/v1/defects")
     assert (answer.status_code, error_of(answer)["code"]) == (500, "store")
@@ -225,7 +227,7 @@ def test_the_default_models_of_all_families_are_warm(
 ) -> None:
     caplog.set_level("INFO")
     client = served(family_store)
-    assert wait_until_ready(client).status_code == 200
+    assert wait_until_loaded(client).status_code == 200
     told = [record.getMessage() for record in caplog.records if record.getMessage().startswith("loaded: ")]
     assert [line.split()[1] for line in told] == ["atoms_blobs", "defects_dark"]
     models = ModelList.model_validate_json(client.get("/v1/models").content).models
@@ -239,7 +241,7 @@ def test_a_wrong_input_block_is_told_and_keeps_the_service_unready(
     manifest = store / "defects_dark" / "manifest.yaml"
     manifest.write_text(manifest.read_text().replace("overlap_px: 128", "overlap_px: 400"))
     client = served(store)
-    answer = wait_until_ready(client)
+    answer = wait_until_loaded(client)
     assert answer.status_code == 503
     assert "defects_dark" in error_of(answer)["message"]
     answer = post(client, defects_npy, "/v1/defects")

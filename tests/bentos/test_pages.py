@@ -1,0 +1,91 @@
+"""The page in the browser agrees with the service and with the client; how it looks is for eyes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from bentos.families import FAMILIES
+from emserve import defect_classes
+from tests.bentos.asking import Open
+
+
+@pytest.fixture(scope="module")
+def pages(root: Path) -> Path:
+    return root / "bentos" / "pages"
+
+
+@pytest.mark.parametrize("path", ["/", "/docs"])
+def test_pages_need_nothing_from_elsewhere(service: TestClient, path: str) -> None:
+    page = service.get(path)
+    assert page.headers["content-type"].startswith("text/html")
+    for address in re.findall(r"(?:src|href|url:)\s*=?\s*\"([^\"#]+)\"", page.text):
+        if address.startswith("data:"):
+            continue
+        assert not address.startswith(("http:", "https:", "//")), f"{path} needs {address}"
+        assert service.get(f"/{address.lstrip('/')}").status_code == 200, f"{path} needs {address}"
+    assert "googletagmanager" not in page.text
+    assert '<link rel="icon" href="data:,">' in page.text, "or browsers ask for /favicon.ico, which is not there"
+
+
+def test_every_file_of_the_page_is_used_and_served(service: TestClient, pages: Path) -> None:
+    needed = set(re.findall(r"assets/(\w+\.\w+)", (pages / "index.html").read_text()))
+    scripts = [file.read_text() for file in (pages / "assets").glob("*.js")]
+    needed |= {name for script in scripts for name in re.findall(r"from \"\./(\w+\.js)\"", script)}
+    assert needed == {file.name for file in (pages / "assets").iterdir()}
+    for name in needed:
+        answer = service.get(f"/assets/{name}")
+        assert answer.status_code == 200
+        assert answer.headers["cache-control"] == "no-cache", "or two versions meet in one browser"
+        assert not re.search(r"https?://", answer.text)
+    kinds = {name: service.get(f"/assets/{name}").headers["content-type"].split(";")[0] for name in needed}
+    assert kinds["page.js"] in {"text/javascript", "application/javascript"}, "a browser runs no module of another type"
+    assert kinds["style.css"] == "text/css"
+
+
+def test_the_page_opens_without_a_key(open_service: Open) -> None:
+    client = open_service(api_keys=("key",))
+    for path in ("/", "/docs", "/assets/page.js", "/assets/style.css"):
+        assert client.get(path).status_code == 200
+    assert client.get("/v1/models").status_code == 401
+
+
+def test_metrics_have_one_label_for_files(service: TestClient) -> None:
+    for name in ("page.js", "nothing.js", "nothing_either.js"):
+        service.get(f"/assets/{name}")
+    text = service.get("/metrics").text
+    assert 'emserve_requests_total{path="/assets",status="404"}' in text
+    assert "page.js" not in text
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_a_family_can_be_chosen_and_its_fields_are_parameters(pages: Path, family: object) -> None:
+    page = (pages / "index.html").read_text()
+    name, form = family.name, family.form  # type: ignore[attr-defined]
+    assert f'name="family" value="{name}"' in page
+    script = (pages / "assets" / f"{name}.js").read_text()
+    (listed,) = re.findall(r"export const fields =\s*\[(.*?)\]", script, flags=re.DOTALL)
+    fields = [*re.findall(r'"(\w+)"', listed), "pixel_size_nm", "model", "frame"]
+    for field in fields:
+        assert field in form.model_fields
+        assert f'name="{field}"' in page
+
+
+def test_placeholders_are_the_defaults(pages: Path) -> None:
+    page = (pages / "index.html").read_text()
+    (defects,) = [family for family in FAMILIES if family.name == "defects"]
+    for name in ("taylor_factor", "shear_modulus_gpa", "burgers_vector_nm"):
+        assert f'name="{name}" placeholder="{defects.form.model_fields[name].default:g}"' in page
+
+
+def test_classes_are_called_and_coloured_as_in_the_client(pages: Path) -> None:
+    script = (pages / "assets" / "defects.js").read_text()
+    names = ["loop_111", "loop_100", "black_dot", *(f"other_{i}" for i in range(7))]
+    colours = [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in defect_classes.colours(names).values()]
+    listed = re.findall(r"#[0-9a-f]{6}", script)
+    assert listed == colours
+    for name in names[:3]:
+        assert f'{name}: "{defect_classes.title(name)}"' in script
