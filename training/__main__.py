@@ -11,6 +11,7 @@ from training.atoms.synthetic import multislice
 from training.defects import commands as defects_training
 from training.defects.evaluation import command as defects_evaluation
 from training.defects.synthetic import command as defects
+from training.dislocations.synthetic import command as dislocations
 
 
 def parser() -> argparse.ArgumentParser:
@@ -35,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
     patches = generated.add_parser("defect-backgrounds", help="windows without defects, cut out of real micrographs")
     defects.add_background_arguments(patches)
     patches.set_defaults(run=defects.run_backgrounds)
+    dislocations.add_generation(generated)
     return top
 
 

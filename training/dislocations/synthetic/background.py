@@ -11,6 +11,7 @@ from training.synthetic import noise
 from training.synthetic.folder import PictureFolder
 from training.synthetic.resizing import FloatArray
 
+_BRIGHT = 0.98  # quantile
 DARKEST = 0.03  # brightness: nothing is darker before the lines are drawn
 
 
@@ -41,7 +42,7 @@ def _filtered(field: FloatArray, sigma_px: float) -> FloatArray:
 
 
 def superposed(layers: tuple[Layer, ...], frame: Frame, folder: PictureFolder) -> FloatArray:
-    """Brightness (height, width), about 1, of pieces of real micrographs that lie over each other.
+    """Brightness (height, width), 1 where it is brightest, of pieces of real micrographs that lie over each other.
 
     Raises
     ------
@@ -51,7 +52,8 @@ def superposed(layers: tuple[Layer, ...], frame: Frame, folder: PictureFolder) -
     for layer in layers:
         piece = _piece(folder.same(layer.file, layer.sha256), frame, layer)
         total += np.float32(layer.opacity) * (piece - total)
-    return np.maximum(total, DARKEST)
+    # where the light of the pieces is brightest is 1, as for drawn light
+    return np.maximum(total / np.float32(max(float(np.quantile(total[::4, ::4], _BRIGHT)), 1e-6)), DARKEST)
 
 
 def _piece(pixels: FloatArray, frame: Frame, layer: Layer) -> FloatArray:

@@ -36,6 +36,7 @@ BackgroundKind = Literal["perlin", "real"]
 
 MOST_LINES = 20
 """In a frame, by default: what the published network has masks for."""
+_LIGHT_OVER_REAL = 0.2  # chance of drawn light over real micrographs, which bring their own
 _TWIN_STEP_PX = 6.0  # between a twin's support points: its waves are the labelled line's own
 
 
@@ -156,7 +157,7 @@ def _background(dice: Dice, kind: Microstructure, frame: Frame, folder: PictureF
     return Background(
         perlin=_perlin(dice) if folder is None else None,
         layers=() if folder is None else draw_layers(dice, frame, folder),
-        light=_light(dice, kind.surroundings),
+        light=_light(dice, kind.surroundings) if folder is None or dice.chance(_LIGHT_OVER_REAL) else None,
     )
 
 

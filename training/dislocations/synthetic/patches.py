@@ -43,7 +43,7 @@ def _layer(dice: Dice, frame: Frame, folder: PictureFolder, *, first: bool) -> L
 
 
 def without_lines(
-    pixels: npt.NDArray[np.generic], labels: LabelledFrame, rng: np.random.Generator, *, width_px: float = 14.0
+    pixels: npt.NDArray[np.generic], labels: LabelledFrame, rng: np.random.Generator, *, width_px: float = 20.0
 ) -> npt.NDArray[np.float32]:
     """The frame (height, width) with what lies under its labelled lines filled in from both sides.
 
