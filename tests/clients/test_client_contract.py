@@ -10,8 +10,8 @@ import numpy as np
 import pydantic
 import pytest
 
-from emserve import AtomsResult
-from emserve.results import CONTRACT, ModelList
+from emserve import AtomsResult, DefectsResult
+from emserve.results import CONTRACT, Defect, DefectMask, DefectsParameters, ModelList
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -21,15 +21,24 @@ def golden() -> dict[str, Any]:
     return json.loads((GOLDEN / "atoms_1.0.json").read_text(encoding="utf-8"))
 
 
+@pytest.fixture
+def defects() -> dict[str, Any]:
+    return json.loads((GOLDEN / "defects_1.1.json").read_text(encoding="utf-8"))
+
+
 def test_every_released_contract_has_a_golden_answer_of_each_kind() -> None:
-    assert (GOLDEN / f"atoms_{CONTRACT}.json").is_file()
-    assert (GOLDEN / f"models_{CONTRACT}.json").is_file()
+    kinds = {"atoms", "models", "defects"}
+    assert {path.name for path in GOLDEN.glob(f"*_{CONTRACT}.json")} == {f"{kind}_{CONTRACT}.json" for kind in kinds}
 
 
-@pytest.mark.parametrize("path", sorted(GOLDEN.glob("atoms_*.json")), ids=lambda path: path.name)
+def kind_of(path: Path) -> type[pydantic.BaseModel]:
+    return {"atoms": AtomsResult, "defects": DefectsResult, "models": ModelList}[path.name.split("_")[0]]
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.json")), ids=lambda path: path.name)
 def test_golden_answers_are_read_without_loss(path: Path) -> None:
-    result = AtomsResult.from_json(path)
-    assert json.loads(result.to_json()) == json.loads(path.read_text(encoding="utf-8"))
+    text = path.read_text(encoding="utf-8")
+    assert json.loads(kind_of(path).model_validate_json(text).model_dump_json()) == json.loads(text)
 
 
 def test_what_the_golden_answer_says(golden: dict[str, Any]) -> None:
@@ -46,7 +55,25 @@ def test_what_the_golden_answer_says(golden: dict[str, Any]) -> None:
     np.testing.assert_allclose(result.positions_nm, result.positions_px * 0.0100127, rtol=1e-6)
 
 
-def test_no_field_of_the_golden_answer_has_left_the_contract(golden: dict[str, Any]) -> None:
+def test_what_the_golden_defects_say(defects: dict[str, Any]) -> None:
+    result = DefectsResult.from_json(json.dumps(defects))
+    assert (result.contract, result.model.family) == ("1.1", "defects")
+    assert result.counts == {"loop_111": 1, "loop_100": 1, "black_dot": 1, "void": 1}
+    first = result.defects[0]
+    assert (first.class_name, first.left_px, first.size_nm) == ("loop_111", 9.5, pytest.approx(13.133223))
+    assert first.mask.decode().sum() == first.area_px
+    s = result.statistics
+    assert s.field_of_view_nm2 == pytest.approx(96 * 64 * 0.478516**2)
+    assert s.classes[1].size_nm is not None
+    assert s.classes[1].size_nm.edges == [10.0, 15.0]
+    assert s.hardening is not None
+    assert s.hardening.linear_mpa == pytest.approx(sum(s.hardening.by_class_mpa.values()))
+    assert "void" not in s.hardening.by_class_mpa
+    assert result.warnings[0].code == "no_barrier_strength"
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.json")), ids=lambda path: path.name)
+def test_no_field_of_a_golden_answer_has_left_the_contract(path: Path) -> None:
     def unknown(part: Any, where: str) -> list[str]:
         if isinstance(part, list):
             return [name for item in part for name in unknown(item, where)]
@@ -55,7 +82,7 @@ def test_no_field_of_the_golden_answer_has_left_the_contract(golden: dict[str, A
         found = [f"{where}.{name}" for name in part.model_extra or {}]
         return found + [name for field, value in part for name in unknown(value, f"{where}.{field}")]
 
-    assert unknown(AtomsResult.model_validate(golden), "atoms") == []
+    assert unknown(kind_of(path).model_validate_json(path.read_bytes()), path.name) == []
 
 
 def test_a_newer_answer_is_read_and_kept(golden: dict[str, Any]) -> None:
@@ -72,11 +99,38 @@ def test_a_newer_answer_is_read_and_kept(golden: dict[str, Any]) -> None:
     assert json.loads(result.to_json()) == golden
 
 
-def test_models(golden: dict[str, Any]) -> None:
-    text = (GOLDEN / f"models_{CONTRACT}.json").read_text(encoding="utf-8")
-    models = ModelList.model_validate_json(text)
+def test_newer_defects_are_read_and_kept(defects: dict[str, Any]) -> None:
+    defects["contract"] = "1.7"
+    defects["defects"][0] |= {"burgers_vector": "1/2[111]", "habit_plane": [1, 1, 1]}
+    defects["defects"][1]["class_name"] = "stacking_fault_tetrahedron"
+    defects["defects"][2]["mask"]["confidence"] = 0.75
+    defects["statistics"]["hardening"]["strain_percent"] = 0.1
+    defects["statistics"]["all"]["nearest_neighbour_nm"] = {"mean": 12.5}
+    result = DefectsResult.model_validate(defects)
+    assert result.defects[0].model_extra == {"burgers_vector": "1/2[111]", "habit_plane": [1, 1, 1]}
+    assert result.counts["stacking_fault_tetrahedron"] == 1
+    assert json.loads(result.to_json()) == defects
+    heading, first, *_ = result.to_csv().splitlines()
+    assert heading.endswith(",touches_edge,burgers_vector"), "what is no single value is not in a table"
+    assert first.endswith(",1/2[111]")
+
+
+@pytest.mark.parametrize("counts", [[5], [0, 7, -7, 800], []])
+def test_a_mask_whose_runs_do_not_fill_its_crop_is_refused(defects: dict[str, Any], counts: list[int]) -> None:
+    defects["defects"][0]["mask"]["counts"] = counts
+    with pytest.raises(pydantic.ValidationError, match="do not fill"):
+        DefectsResult.model_validate(defects)
+
+
+def test_every_field_of_a_defect_says_what_it_is() -> None:
+    for part in (Defect, DefectsParameters, DefectMask):
+        for name, field in part.model_fields.items():
+            assert field.description or name == "mask", f"{part.__name__}.{name}"
+
+
+def test_models() -> None:
+    models = ModelList.model_validate_json((GOLDEN / "models_1.0.json").read_bytes())
     assert models.models[0].scores["recall"] == 0.991
-    assert json.loads(models.model_dump_json()) == json.loads(text)
 
 
 def test_json_goes_to_a_file_and_back(tmp_path: Path, golden: dict[str, Any]) -> None:
