@@ -102,8 +102,8 @@ def dice_losses(predicted: npt.NDArray[np.generic], true: npt.NDArray[np.generic
     ----------
     predicted: (N, height, width) booleans. true: (M, height, width) booleans. Two empty masks have loss 0.
     """
-    a = np.asarray(true, np.float32).reshape(len(true), -1)
-    b = np.asarray(predicted, np.float32).reshape(len(predicted), -1)
+    a = np.asarray(true, np.float32).reshape(len(true), int(np.prod(true.shape[1:])))
+    b = np.asarray(predicted, np.float32).reshape(len(predicted), int(np.prod(predicted.shape[1:])))
     shared = np.asarray(a @ b.T, np.float64)
     both = a.sum(axis=1, dtype=np.float64)[:, None] + b.sum(axis=1, dtype=np.float64)[None, :]
     return 1 - np.divide(2 * shared, both, out=np.ones_like(shared), where=both > 0)
