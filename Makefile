@@ -1,4 +1,5 @@
-# make demo     the whole way once, on sample micrographs or on MICROGRAPH=path (PIXEL_SIZE_NM=number if the file has none)
+# make demo     the whole way once, on sample micrographs of every family, or on MICROGRAPH=path
+#               (FAMILY=atoms or defects; PIXEL_SIZE_NM=number if the file has none; THICKNESS_NM=number for the hardening)
 # make serve    the service on http://127.0.0.1:3000 until Ctrl-C
 # make test     the tests, in an environment of their own
 # make lint types format clean
@@ -11,7 +12,8 @@ export BENTOML_DO_NOT_TRACK := True
 .PHONY: demo serve test lint types format clean
 
 demo: .venv/.ready
-	.venv/bin/python -m bentos.demo $(if $(PIXEL_SIZE_NM),--pixel-size-nm "$(PIXEL_SIZE_NM)") $(if $(MICROGRAPH),"$(MICROGRAPH)")
+	.venv/bin/python -m bentos.demo $(if $(FAMILY),--family "$(FAMILY)") $(if $(PIXEL_SIZE_NM),--pixel-size-nm "$(PIXEL_SIZE_NM)") \
+		$(if $(THICKNESS_NM),--thickness-nm "$(THICKNESS_NM)") $(if $(MICROGRAPH),"$(MICROGRAPH)")
 
 serve: .venv/.ready
 	.venv/bin/bentoml serve --host 127.0.0.1 --port $(PORT)

@@ -5,34 +5,88 @@ from __future__ import annotations
 import csv
 import json
 import shlex
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from bentos import demo
-from emserve import AtomsResult
+from emserve import AtomsResult, DefectsResult
+from model_store import manifest
 from model_store.store import Store
 
 
 def test_demo_answers_every_sample(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "demo"
     assert demo.main(["--out", str(out)]) == 0
-    pictures = demo.samples(Store())
+    store = Store()
+    pictures = demo.samples(store, "atoms")
     assert pictures
     for picture in pictures:
-        result = AtomsResult.from_json((out / f"{picture.stem}.json").read_text())
+        result = AtomsResult.from_json((out / "atoms" / f"{picture.stem}.json").read_text())
         truth = json.loads(picture.with_suffix(".json").read_text())
         assert result.micrograph.pixel_size_x_nm == pytest.approx(truth["frame"]["pixel_size_nm"], rel=1e-3)
         assert result.micrograph.pixel_size_source == "file"
-        with (out / f"{picture.stem}.csv").open() as stream:
+        with (out / "atoms" / f"{picture.stem}.csv").open() as stream:
             rows = list(csv.DictReader(stream))
         assert len(rows) == result.statistics.count > 100
         assert float(rows[0]["x_nm"]) == pytest.approx(result.columns[0].x_nm)
-        assert Image.open(out / f"{picture.stem}.png").width >= result.micrograph.width_px
+        assert Image.open(out / "atoms" / f"{picture.stem}.png").width >= result.micrograph.width_px
     printed = capfd.readouterr()
     assert pictures[0].name in printed.out
     assert "make serve" in printed.out
+    check_defects(out, demo.samples(store, "defects"))
+    assert ("There is no defects model" in printed.err) == (not store.manifests("defects"))
+
+
+def check_defects(out: Path, pictures: list[Path]) -> None:
+    for picture in pictures:
+        result = DefectsResult.from_json((out / "defects" / f"{picture.stem}.json").read_text())
+        assert result.micrograph.pixel_size_source == "file"
+        assert result.statistics.count > 0
+        assert result.statistics.hardening is not None
+        assert result.parameters.thickness_nm == 100
+        with (out / "defects" / f"{picture.stem}.csv").open() as stream:
+            assert len(list(csv.DictReader(stream))) == result.statistics.count
+        assert Image.open(out / "defects" / f"{picture.stem}.png").width >= result.micrograph.width_px
+    if pictures:
+        with (out / "defects" / "summary.csv").open() as stream:
+            assert [row["micrograph"] for row in csv.DictReader(stream)] == [picture.name for picture in pictures]
+
+
+def test_demo_shows_both_families(
+    family_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """On a store whose models have samples of one name."""
+    store = shutil.copytree(family_store, tmp_path / "store")
+    y, x = np.mgrid[:256, :256]
+    disc = np.where((x % 64 - 32) ** 2 + (y % 64 - 32) ** 2 < 14**2, 20, 200).astype(np.uint8)
+    for name, pixel_size_nm in (("atoms_blobs", 0.016), ("defects_dark", 0.5)):
+        entry = manifest.load(store / name)
+        sample = entry.sample.model_copy(update={"micrographs": ["sample/micrograph.tif"]})
+        manifest.write(entry.model_copy(update={"sample": sample}), store / name)
+        (store / name / "sample").mkdir(exist_ok=True)
+        tifffile.imwrite(
+            store / name / "sample" / "micrograph.tif",
+            disc if name == "defects_dark" else 255 - disc,
+            imagej=True,
+            resolution=(1 / pixel_size_nm, 1 / pixel_size_nm),
+            metadata={"unit": "nm"},
+        )
+    monkeypatch.setenv("EMSERVE_STORE", str(store))
+    monkeypatch.setenv("EMSERVE_RUNTIME", "fake")
+    out = tmp_path / "demo"
+    assert demo.main(["--out", str(out)]) == 0
+    printed = capfd.readouterr().out
+    assert printed.index("Atom columns: emserve atoms micrograph.tif") < printed.index("Irradiation defects: ")
+    assert AtomsResult.from_json((out / "atoms" / "micrograph.json").read_text()).model.name == "atoms_blobs"
+    check_defects(out, demo.samples(Store(), "defects"))
+    result = DefectsResult.from_json((out / "defects" / "micrograph.json").read_text())
+    assert result.statistics.count == 16
+    assert ".venv/bin/emserve defects" in printed
 
 
 def test_demo_names_a_missing_file(capsys: pytest.CaptureFixture[str]) -> None:
@@ -40,11 +94,28 @@ def test_demo_names_a_missing_file(capsys: pytest.CaptureFixture[str]) -> None:
     assert "nowhere.dm4" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("family", ["atoms", "defects"])
+def test_demo_of_a_family_without_a_model(
+    blob_store: Path,
+    dark_store: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    family: str,
+) -> None:
+    monkeypatch.setenv("EMSERVE_STORE", str(blob_store if family == "defects" else dark_store))
+    assert demo.main(["--family", family, "--out", str(tmp_path)]) == 1
+    assert f"There is no {family} model" in capsys.readouterr().err
+
+
 def test_what_to_type_next_is_this_run_and_can_be_typed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "of_an_earlier_run.png").touch()
-    demo.say_what_next(tmp_path, [tmp_path / "my micrograph.dm4", tmp_path / "2" / "x.tif", tmp_path / "x.dm4"])
+    pictures = [tmp_path / "my micrograph.dm4", tmp_path / "2" / "x.tif", tmp_path / "x.dm4"]
+    demo.say_what_next(tmp_path, {"atoms": pictures, "defects": pictures[:1]})
     printed = capsys.readouterr().out
-    written = [tmp_path / name for name in ("my micrograph.png", "x.tif.png", "x.dm4.png")]
+    names = ("atoms/my micrograph.png", "atoms/x.tif.png", "atoms/x.dm4.png", "defects/my micrograph.png")
+    written = [tmp_path / name for name in names]
     assert f"Look at {', '.join(map(str, written))};" in printed
-    command = shlex.split(printed.splitlines()[-1])
-    assert command[1:3] == ["atoms", str(tmp_path / "my micrograph.dm4")]
+    for family, line in zip(("atoms", "defects"), printed.splitlines()[-2:], strict=True):
+        command = shlex.split(line)
+        assert command[1:3] == [family, str(tmp_path / "my micrograph.dm4")]
