@@ -86,7 +86,7 @@ def _defect(instance: Instance, micrograph: Micrograph) -> Defect:
         "bottom_px": bottom,
         "size_px": instance.size_px,
         "size_nm": instance.size_nm,
-        **asdict(shape),
+        **vars(shape),
     }
     return Defect(
         class_name=instance.class_name,

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.defects.instances import Detection
-from analysis.defects.masks import overlaps
+from analysis.defects.masks import boxes_of, intersection_px, meeting_boxes
 from analysis.defects.outlines import of_probabilities
 from analysis.defects.pasting import THRESHOLD, paste
 
@@ -88,9 +88,13 @@ def without_repeats(found: Sequence[Detection], *, iou: float = 0.5) -> list[Det
     """
     order = sorted(range(len(found)), key=lambda i: -found[i].score)
     masks = [found[i].mask for i in order]
-    area = np.array([mask.area_px for mask in masks])
-    first, second, shared = overlaps(masks, masks)
-    same = (first < second) & (shared > iou * (area[first] + area[second] - shared)) if len(masks) else first < second
+    area, boxes = np.array([mask.area_px for mask in masks]), boxes_of(masks)
+    first, second = meeting_boxes(boxes, boxes)
+    # shared > iou · (both - shared); masks share no more than their boxes do, so most pairs need no second look
+    least = iou / (1 + iou) * (area[first] + area[second]) if len(masks) else np.empty(0)
+    corner, end = np.maximum(boxes[first, :2], boxes[second, :2]), np.minimum(boxes[first, 2:], boxes[second, 2:])
+    near = np.flatnonzero((first < second) & (np.prod(end - corner, axis=1) > least))
+    same = [k for k in near.tolist() if intersection_px(masks[first[k]], masks[second[k]]) > least[k]]
     kept = np.ones(len(masks), bool)
     for i, j in zip(first[same].tolist(), second[same].tolist(), strict=True):
         if kept[i]:
