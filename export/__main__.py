@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from export import atoms, readme
 from export.defects import commands as defects
+from export.defects import precision
 
 
 def parser() -> argparse.ArgumentParser:
@@ -16,6 +17,7 @@ def parser() -> argparse.ArgumentParser:
     families = top.add_subparsers(required=True, metavar="COMMAND")
     atoms.add_arguments(families.add_parser("atoms", help="a network for atom columns"))
     defects.add_arguments(families.add_parser("defects", help="a Mask R-CNN for irradiation defects"))
+    precision.add_arguments(families.add_parser("precision", help="whether a defects model may be run in bf16"))
     table = families.add_parser("readme", help="the table of models in the README, from the manifests")
     table.set_defaults(run=readme.run)
     return top

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from model_store.manifest import Manifest
@@ -13,20 +14,48 @@ BEGIN, END = "<!-- models -->\n", "<!-- /models -->"
 
 
 def table(manifests: list[Manifest]) -> str:
-    """One row a model, Markdown: what it is, its size, and its scores on held-out simulated pictures."""
-    lines = [
-        "| model | version | network | weights | ID-recall | ID-precision | Δd | licence |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for manifest in manifests:
-        name = f"[`{manifest.name}`](model_store/models/{manifest.name}/card.md){', the default' * manifest.default}"
-        size = f"{manifest.parameters / 1e6:.2f} M, {manifest.files['onnx'].bytes / 2**20:.1f} MB"
-        scores = manifest.scores["held_out"]
-        lines.append(
-            f"| {name} | {manifest.version} | {manifest.architecture} | {size} "
-            f"| {scores['recall']:.4f} | {scores['precision']:.4f} | {scores['rms_pm']:.1f} pm | {manifest.licence} |"
-        )
-    return "\n".join(lines) + "\n"
+    """The models of each family, Markdown, one row a model: what it is, its size, and its scores."""
+    parts = []
+    for family, (headings, cells) in FAMILIES.items():
+        of_family = [manifest for manifest in manifests if manifest.family == family]
+        if of_family:
+            lines = [
+                _row([family, "version", "network", "weights", *headings, "licence"]),
+                "|---" * (5 + len(headings)) + "|",
+            ]
+            lines += [_row([*_model(manifest), *cells(manifest), manifest.licence]) for manifest in of_family]
+            parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _model(manifest: Manifest) -> list[str]:
+    name = f"[`{manifest.name}`](model_store/models/{manifest.name}/card.md){', the default' * manifest.default}"
+    size = f"{manifest.parameters / 1e6:.2f} M, {manifest.files['onnx'].bytes / 2**20:.1f} MB"
+    return [name, manifest.version, manifest.architecture, size]
+
+
+def _atoms(manifest: Manifest) -> list[str]:
+    scores = manifest.scores["held_out"]
+    return [f"{scores['recall']:.4f}", f"{scores['precision']:.4f}", f"{scores['rms_pm']:.1f} pm"]
+
+
+def _defects(manifest: Manifest) -> list[str]:
+    """Of the first set of pictures that the manifest has scores on, the one that the model is for."""
+    if not manifest.scores:
+        return ["nothing", "", ""]
+    title, scores = next(iter(manifest.scores.items()))
+    return [title, *(f"{scores[kind]['f1']:.2f}" for kind in ("find", "types"))]
+
+
+FAMILIES: dict[str, tuple[tuple[str, ...], Callable[[Manifest], list[str]]]] = {
+    "atoms": (("ID-recall", "ID-precision", "Δd"), _atoms),
+    "defects": (("measured on", "find F1", "type F1"), _defects),
+}
+"""What the table of a family tells of each model's scores."""
 
 
 def updated(text: str) -> str:

@@ -179,6 +179,36 @@ def family_store(blob_store: Path, dark_store: Path, tmp_path_factory: pytest.Te
 
 
 @pytest.fixture(scope="session")
+def narrow_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with one defects model, `defects_narrow`: an exported Mask R-CNN of few channels, its weights random.
+
+    Its norms have statistics of their own, and it finds a few dozen things of two classes, `loop_111` and `black_dot`.
+    """
+    torch = pytest.importorskip("torch")
+    from analysis.defects.preprocess import InputSpec
+    from export.defects.folder import Description, export_network
+    from training.defects.networks import MaskRCNN, compact
+    from training.defects.networks.initialisation import initialise
+
+    torch.set_num_threads(1)
+    small = compact(("loop_111", "black_dot"))
+    resnet = small.resnet.model_copy(update={"stem_channels": 8, "res2_channels": 8})
+    regions = small.regions.model_copy(update={"detections": 20})
+    network = MaskRCNN(small.model_copy(update={"resnet": resnet, "regions": regions}))
+    initialise(network, 4)
+    generator = torch.Generator().manual_seed(4)
+    with torch.no_grad():
+        network.train().features(255 * torch.rand(2, 1, 96, 96, generator=generator))
+        network.box_head.logits.weight.normal_(std=0.6, generator=generator)
+        network.proposal_head.logits.weight.normal_(std=0.5, generator=generator)
+        network.mask_head.logits.weight.normal_(std=2.0, generator=generator)
+    spec = InputSpec(classes=network.config.classes, channels=1, most_detections=20)
+    folder = tmp_path_factory.mktemp("store")
+    export_network(network.eval(), Description(input=spec, default=True), folder / "defects_narrow")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def client_venv(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of the programs (`python`, `emserve`) of a fresh environment where only the client's wheel is installed.
 

@@ -1,15 +1,18 @@
-"""The card of a Mask R-CNN: what it is, what it answers, what is known of its quality."""
+"""The card of a Mask R-CNN: what it is, what it answers, what is known of its quality, where it fails."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from export.defects.about import About
 from export.defects.parity import DetectionParity, DetectionReport
-from model_store.manifest import Manifest
+from export.defects.scores import score_table
+from model_store.manifest import Manifest, Training
 
 
-def card(manifest: Manifest, report: DetectionReport) -> str:
-    """The card as Markdown, every figure from the manifest or the parity report."""
+def card(manifest: Manifest, about: About, report: DetectionReport) -> str:
+    """The card as Markdown: figures from the manifest and the parity report, prose from `about`."""
     spec = manifest.input
     image = manifest.tensors.inputs[0]
     side = manifest.tensors.outputs[-1].shape[-1]
@@ -20,15 +23,26 @@ def card(manifest: Manifest, report: DetectionReport) -> str:
         f"Licence: {manifest.licence}.",
         "## Input and output",
         f"`{image.name}`: float32 ({image.shape[0]}, height, width), grey levels 0 to 255, of any height and width. "
-        f"Classes: {', '.join(spec['classes'])}. `boxes` in px, `scores` from 0 to 1, `masks` of {side} × {side} "
-        "probabilities that cover the box. " + _scaling(spec),
-        *_training(manifest),
+        f"{_grey_levels(spec)} Classes: {', '.join(spec['classes'])}. `boxes` in px, `scores` from 0 to 1, `masks` of "
+        f"{side} × {side} probabilities that cover the box. {_scaling(spec)}",
+        *_origin(manifest),
+        *_training(manifest.training, about),
         "## Scores",
-        _scores(manifest.scores),
+        *_scores(manifest.scores, about),
         "## Runtimes",
         _parity(report, manifest),
     ]
+    if about.fails:
+        parts += ["## Where it fails", "\n".join(f"- {point.strip()}" for point in about.fails)]
     return "\n\n".join(parts) + "\n"
+
+
+def _grey_levels(spec: dict[str, Any]) -> str:
+    low, high = spec["percentiles"]
+    stretched = f"the picture's {low} and {high} percentiles become 0 and 255"
+    if spec["grey_levels"] == "as_is":
+        return f"8-bit pictures go in as they are; in others {stretched}."
+    return f"{stretched[0].upper()}{stretched[1:]}."
 
 
 def _scaling(spec: dict[str, Any]) -> str:
@@ -37,25 +51,36 @@ def _scaling(spec: dict[str, Any]) -> str:
             f"Pictures are scaled so that their shorter side has {spec['shortest_px']} px and their longer one at most "
             f"{spec['longest_px']}, as in its training."
         )
-    if spec.get("best_pixel_size_nm"):
-        return f"Best at {spec['best_pixel_size_nm']:g} nm a pixel; the pipeline resamples."
-    return "Pictures are not resampled."
+    parts = []
+    if spec.get("pixel_size_range_nm"):
+        low, high = spec["pixel_size_range_nm"]
+        parts.append(f"Made for {low:g} to {high:g} nm a pixel.")
+    if spec.get("resampled_to_nm") or spec.get("pixel_size_range_nm"):
+        low, high = spec.get("resampled_to_nm") or spec["pixel_size_range_nm"]
+        parts.append(f"The pipeline resamples pictures outside {low:g} to {high:g} nm a pixel to the nearer end.")
+    return " ".join(parts) or "Pictures are not resampled."
 
 
-def _training(manifest: Manifest) -> list[str]:
+def _origin(manifest: Manifest) -> list[str]:
     sources = [f"- {source.what}: {source.citation}" for source in manifest.sources]
-    parts = ["## Origin", "\n".join(sources)] if sources else []
-    if manifest.training is not None:
-        record = manifest.training
-        parts += ["## Training", f"{record.minutes:g} minutes on {record.device}: {record.data}. Made again by"]
-        parts.append(f"    {record.command}")
-    return parts
+    return ["## Origin", "\n".join(sources)] if sources else []
 
 
-def _scores(scores: dict[str, Any]) -> str:
-    if not scores:
-        return "Not measured here. `python -m training evaluate defects` measures it on labelled micrographs."
-    return "\n".join(["| figure | value |", "|---|---|", *(f"| {name} | {value} |" for name, value in scores.items())])
+def _training(record: Training | None, about: About) -> list[str]:
+    parts = ["## Training"]
+    if about.training:
+        parts.append(about.training.strip())
+    if record is not None:
+        parts.append(f"{record.minutes:g} minutes on {record.device}: {record.data}. Made again by")
+        parts.append("\n".join(f"    {line}" for line in record.command.splitlines()))
+    return parts if len(parts) > 1 else []
+
+
+def _scores(scores: dict[str, Any], about: About) -> list[str]:
+    parts = [about.measured.strip()] if about.measured else []
+    for title, figures in scores.items():
+        parts += [f"### {title}", score_table(figures)]
+    return parts or ["Not measured here. `python -m training evaluate defects` measures it on labelled micrographs."]
 
 
 def _parity(report: DetectionReport, manifest: Manifest) -> str:
@@ -65,13 +90,16 @@ def _parity(report: DetectionReport, manifest: Manifest) -> str:
         "| runtime | precision | picture | matched | boxes | scores | mask probabilities | mask IoU | served |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    return "\n".join(rows + [_row(entry, entry.precision in manifest.precisions) for entry in report.comparisons])
+    rows += [_row(entry, manifest.precisions) for entry in report.comparisons]
+    if "bf16" in manifest.precisions:
+        rows += ["", f"bf16 is allowed because of this: {manifest.precisions['bf16'].evidence}."]
+    return "\n".join(rows)
 
 
-def _row(entry: DetectionParity, allowed: bool) -> str:
+def _row(entry: DetectionParity, allowed: Sequence[str] | dict[Any, Any]) -> str:
     height, width = entry.shape[-2:]
     return (
         f"| {entry.runtime} | {entry.precision} | {height} × {width} | {entry.matched} of {entry.expected} "
         f"| {entry.box_px:.1e} px | {entry.score:.1e} | {entry.mask_probability:.1e} | {entry.mask_iou:.4f} "
-        f"| {'yes' if allowed else 'no'} |"
+        f"| {'yes' if entry.precision in allowed else 'no'} |"
     )

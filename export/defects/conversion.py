@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from pathlib import Path
 
 import onnx
 import torch
 
-from export.defects.operators import for_graph
+from export.defects.operators import Graph
 from export.folding import folded
 from export.onnx import LARGEST_IR, OPSET
 from training.defects.networks import MaskRCNN
+from training.defects.networks.stored import CONFIG
 
 INPUT = "image"
 OUTPUTS = ("boxes", "scores", "classes", "masks")
 
 
 def to_torchscript(network: MaskRCNN, path: Path) -> None:
-    """Writes a TorchScript file that needs torch and nothing else to run."""
+    """Writes a TorchScript file that needs torch and nothing else to run, and that training can go on from.
+
+    Its norms are not folded into the convolutions: it answers bit for bit as the network does, and
+    `training.defects.networks.stored` makes a network out of it again. The configuration travels inside the file.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        torch.jit.script(folded(network)).save(str(path))
+        scripted = torch.jit.script(copy.deepcopy(network).eval())
+        torch.jit.save(scripted, str(path), _extra_files={CONFIG: network.config.model_dump_json()})
 
 
 def to_onnx(network: MaskRCNN, path: Path) -> None:
@@ -29,7 +36,7 @@ def to_onnx(network: MaskRCNN, path: Path) -> None:
 
     Input `image` (C, H, W) float32; outputs `boxes`, `scores`, `classes`, `masks` as of MaskRCNN, N open.
     """
-    graph = for_graph(folded(network))
+    graph = Graph(folded(network)).eval()
     # Any picture does: the trace has no branch that depends on it.
     image = torch.zeros(network.config.input_channels, 128, 160)
     found = {name: {0: "detections"} for name in OUTPUTS}

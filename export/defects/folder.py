@@ -9,19 +9,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from analysis.defects.preprocess import InputSpec
+from analysis.micrograph import read_file
+from export.defects.about import About
 from export.defects.card import card
 from export.defects.conversion import INPUT, OUTPUTS, to_onnx, to_torchscript
-from export.defects.parity import DetectionParity, report
-from export.defects.samples import Grey, drawn_picture, network_input, write_samples
+from export.defects.parity import DetectionParity, DetectionReport, report
+from export.defects.precision import Evidence
+from export.defects.samples import INPUT_SIZE_PX, network_input, parity_inputs, write_micrographs, write_samples
 from model_store.manifest import (
     FILE_NAME,
     Manifest,
+    Precision,
     PrecisionRule,
-    Source,
     Tensor,
     Tensors,
     Training,
@@ -37,7 +37,6 @@ TOLERANCE = {"boxes": 0.05, "scores": 1e-3, "classes": 0.0, "masks": 0.01}
 """Largest difference of a matched detection that another runtime may show in fp32: px, and probabilities."""
 MATCHED = 0.98
 """Share of the detections that must have a partner. Not all: one at the threshold of score or overlap may tip over."""
-SIZES_PX = ((320, 384), (257, 511), (512, 512))
 
 
 class ParityError(RuntimeError):
@@ -46,33 +45,35 @@ class ParityError(RuntimeError):
 
 @dataclass(frozen=True)
 class Description:
-    """What is known about a network besides its weights; the fields are those of the manifest."""
+    """What is known about a network besides its weights.
 
-    title: str
-    licence: str
-    authors: Sequence[str]
+    about: what people say of it. scores: figures by data set, see `export.defects.scores`. bf16: its scores in bf16
+    beside those in fp32.
+    """
+
     input: InputSpec
+    about: About = field(default_factory=About)
     version: str = "1.0.0"
-    sources: Sequence[Source] = ()
     default: bool = False
     training: Training | None = None
     scores: dict[str, Any] = field(default_factory=dict)
-    valid_range: dict[str, Any] = field(default_factory=dict)
+    bf16: Evidence | None = None
 
 
 def export_network(
-    network: MaskRCNN, description: Description, folder: Path, *, sample: Grey | None = None
+    network: MaskRCNN, description: Description, folder: Path, *, sample: Path | None = None
 ) -> Manifest:
     """Writes the folder of a model: ONNX, TorchScript, parity report, sample, manifest, card.
 
     Everything is written beside the folder first and moved there at the end.
 
     Args:
-        network: trained, in `eval`. folder: of the store; its name is the model's, and it is replaced. sample: grey
-            levels (H, W) of the picture that ships beside it, by default a drawn one.
+        network: trained, in `eval`. folder: of the store; its name is the model's, and it is replaced. sample: a
+            micrograph that ships beside it, by default two drawn ones.
 
     Raises:
         ParityError: in fp32 a runtime finds other detections than PyTorch.
+        ValueError: the evidence for bf16 is of other weights.
     """
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -83,35 +84,56 @@ def export_network(
         "onnx": weight_file(partial, "1/model.onnx"),
         "torchscript": weight_file(partial, "1/model.pt"),
     }
-    grey = drawn_picture() if sample is None else sample
-    parity = report(network, partial, files, tensors_of(network), pictures(network, grey))
+    spec, about, evidence = description.input, description.about, description.bf16
+    if evidence is not None and evidence.sha256 != files["onnx"].sha256:
+        raise ValueError("the evidence for bf16 is of other weights: export without it, measure again, export with it")
+    micrographs = write_micrographs(partial, spec, sample)
+    middle = network_input(read_file(partial / micrographs[0]), spec, INPUT_SIZE_PX)
+    parity = report(network, partial, files, tensors_of(network), parity_inputs(spec, middle))
     (partial / "parity.json").write_text(parity.model_dump_json(indent=1) + "\n", encoding="utf-8")
     refuse_differences(parity.of("fp32"), partial / "parity.json")
     manifest = Manifest(
         name=folder.name,
         family="defects",
         version=description.version,
-        title=description.title,
+        title=about.title,
         architecture=architecture(network),
         parameters=sum(parameter.numel() for parameter in network.parameters()),
-        licence=description.licence,
-        authors=list(description.authors),
-        sources=list(description.sources),
+        licence=about.licence,
+        authors=list(about.authors),
+        sources=list(about.sources),
         default=description.default,
         files=files,
         tensors=tensors_of(network),
-        input=json.loads(description.input.model_dump_json()),
-        precisions={"fp32": PrecisionRule(tolerance=dict(TOLERANCE))},
+        input=json.loads(spec.model_dump_json()),
+        precisions=precision_rules(parity, evidence),
         training=description.training,
         scores=description.scores,
-        valid_range=description.valid_range,
-        sample=write_samples(network, partial, grey),
+        valid_range=about.valid_range,
+        sample=write_samples(network, partial, spec, micrographs),
     )
-    (partial / "card.md").write_text(card(manifest, parity), encoding="utf-8")
+    (partial / "card.md").write_text(card(manifest, about, parity), encoding="utf-8")
     (partial / FILE_NAME).write_text(dump(manifest), encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
     return load(folder)
+
+
+def precision_rules(parity: DetectionReport, evidence: Evidence | None) -> dict[Precision, PrecisionRule]:
+    """fp32 always; bf16 only where its scores were shown equal, with twice the differences that were seen."""
+    rules: dict[Precision, PrecisionRule] = {"fp32": PrecisionRule(tolerance=dict(TOLERANCE))}
+    seen = parity.of("bf16")
+    if evidence is not None and evidence.holds and seen:
+        rules["bf16"] = PrecisionRule(
+            tolerance={
+                "boxes": round(2 * max(entry.box_px for entry in seen), 2),
+                "scores": round(min(2 * max(entry.score for entry in seen), 1.0), 3),
+                "classes": 0.0,
+                "masks": round(min(2 * max(entry.mask_probability for entry in seen), 1.0), 3),
+            },
+            evidence=evidence.sentence(),
+        )
+    return rules
 
 
 def tensors_of(network: MaskRCNN) -> Tensors:
@@ -124,13 +146,6 @@ def tensors_of(network: MaskRCNN) -> Tensors:
             Tensor(name=name, dtype="int64" if name == "classes" else "float32", shape=shapes[name]) for name in OUTPUTS
         ],
     )
-
-
-def pictures(network: MaskRCNN, grey: Grey) -> list[npt.NDArray[np.float32]]:
-    """Pictures of several sizes to compare runtimes on: parts of the sample, and drawn ones."""
-    channels = network.config.input_channels
-    drawn = [drawn_picture(seed, size) for seed, size in enumerate(SIZES_PX)]
-    return [network_input(picture, channels) for picture in (grey[:512, :512], *drawn)]
 
 
 def refuse_differences(comparisons: Sequence[DetectionParity], where: Path) -> None:

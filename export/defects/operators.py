@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.onnx import register_custom_op_symbolic, symbolic_helper
 
 from export.onnx import OPSET
+from training.defects.networks.boxes import extent_of
 from training.defects.networks.mask_rcnn import MaskRCNN
 from training.defects.networks.roi_align import RegionPool, roi_align
 from training.defects.networks.suppression import Best, Suppression
@@ -97,35 +98,59 @@ class GraphBest(nn.Module):
 
 
 class GraphRegionPool(nn.Module):
-    """`RegionPool` for one picture, level by level, with the regions put back into their order afterwards."""
+    """`RegionPool` for one picture, level by level, with the regions put back into their order afterwards.
+
+    Answers the boxes as well, put together again from the parts that were pooled; see `Graph`.
+    """
 
     def __init__(self, pool: RegionPool) -> None:
         super().__init__()
         self.pool = pool
 
-    def forward(self, features: list[Tensor], boxes: Tensor, pictures: Tensor) -> Tensor:
+    def forward(self, features: list[Tensor], boxes: Tensor) -> tuple[Tensor, Tensor]:
         levels = self.pool.level_of(boxes)
         numbers: list[Tensor] = []
+        parts: list[Tensor] = []
         pooled: list[Tensor] = []
         for level, stride in enumerate(self.pool.strides):
             chosen = torch.nonzero(levels == level).squeeze(1)
             feature = features[self.pool.first + level]
             numbers.append(chosen)
-            pooled.append(align(feature, boxes[chosen], stride, self.pool.resolution, self.pool.sampling))
+            parts.append(boxes[chosen])
+            pooled.append(align(feature, parts[-1], stride, self.pool.resolution, self.pool.sampling))
         order = torch.cat(numbers)
         # The inverse of a permutation is what sorts it.
-        return torch.cat(pooled)[torch.topk(order, order.shape[0], largest=False)[1]]
+        inverse = torch.topk(order, order.shape[0], largest=False)[1]
+        return torch.cat(pooled)[inverse], torch.cat(parts)[inverse]
 
 
-def for_graph(network: MaskRCNN) -> MaskRCNN:
-    """A copy of a network whose trace holds standard operators only, for one picture of any size."""
-    network = copy.deepcopy(network)
-    for module in list(network.modules()):
-        for name, child in list(module.named_children()):
-            if isinstance(child, Suppression):
-                setattr(module, name, GraphSuppression(child))
-            elif isinstance(child, Best):
-                setattr(module, name, GraphBest(child))
-            elif isinstance(child, RegionPool):
-                setattr(module, name, GraphRegionPool(child))
-    return network
+class Graph(nn.Module):
+    """A network whose trace holds standard operators only, for one picture of any size; input and output as it has.
+
+    Every box that is answered comes by way of the boxes that were pooled. It is the same number, but it keeps that part
+    of the graph from being run in bf16, where a box at 500 px would move by 2: OpenVINO rounds what lies before a
+    convolution or a matrix product, and leaves alone what leads from the last of them to an output.
+    """
+
+    def __init__(self, network: MaskRCNN) -> None:
+        super().__init__()
+        self.network = copy.deepcopy(network)
+        self.box_pool, self.mask_pool = GraphRegionPool(network.box_pool), GraphRegionPool(network.mask_pool)
+        for module in list(self.network.modules()):
+            for name, child in list(module.named_children()):
+                if isinstance(child, Suppression):
+                    setattr(module, name, GraphSuppression(child))
+                elif isinstance(child, Best):
+                    setattr(module, name, GraphBest(child))
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        network, extent = self.network, extent_of(image)
+        features = network.features(image[None])
+        logits, corrections = network.proposal_head(features)
+        proposals = network.proposal_choice(
+            [level[0] for level in logits], [level[0] for level in corrections], network.anchors_of(features), extent
+        )
+        pooled, proposals = self.box_pool(features, proposals)
+        boxes, scores, classes = network.detection_choice(*network.box_head(pooled), proposals, extent)
+        pooled, boxes = self.mask_pool(features, boxes)
+        return boxes, scores, classes, network.of_class(network.mask_head(pooled), classes).sigmoid()

@@ -88,6 +88,11 @@ def pairs(expected: Detections, found: Detections) -> tuple[npt.NDArray[np.intp]
     return table[:, 0], table[:, 1]
 
 
+def surer_than(detections: Detections, score: float) -> dict[str, Array]:
+    """The detections from a score up."""
+    return {name: values[detections["scores"] >= score] for name, values in detections.items()}
+
+
 def _with_area(detections: Detections) -> dict[str, Array]:
     boxes = detections["boxes"]
     large = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])

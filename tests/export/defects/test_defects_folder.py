@@ -11,14 +11,18 @@ import yaml
 from PIL import Image
 
 from analysis.defects.preprocess import InputSpec
+from analysis.micrograph import read_file
 from export.__main__ import main
-from export.defects.commands import input_spec
-from export.defects.folder import ParityError, refuse_differences
+from export.defects.commands import detectron2_spec
+from export.defects.folder import ParityError, precision_rules, refuse_differences
 from export.defects.parity import DetectionParity, DetectionReport, compare
-from export.defects.samples import drawn_picture, grey_picture
+from export.defects.precision import Evidence, Scores, SetEvidence
+from export.defects.samples import write_micrographs
 from model_store.store import Store
+from training.defects.labels import read_labels
 from training.defects.networks import MaskRCNN
 from training.defects.networks.detectron2_config import PredictorScale, parse_config
+from training.defects.synthetic import Parameters, render
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +72,19 @@ def test_the_report_and_the_card_say_what_was_compared(exported: Path) -> None:
     card = (folder / "card.md").read_text(encoding="utf-8")
     for text in ("loop_111, loop_100, black_dot", "Not measured here", "torchscript | fp32 | 257 × 511", "CC-BY-4.0"):
         assert text in card
-    with Image.open(folder / "sample" / "micrograph.png") as picture:
-        assert np.array_equal(np.asarray(picture), drawn_picture())
+
+
+def test_the_samples_are_calibrated_micrographs_with_their_truth(exported: Path) -> None:
+    folder = exported / "own_loops" / "sample"
+    pictures = {picture.image: picture for picture in read_labels(folder / "defects.csv", folder)}
+    assert set(pictures) == {"micrograph.tif", "lines.tif"}
+    for name, truth in pictures.items():
+        micrograph = read_file(folder / name)
+        assert micrograph.pixel_size_source == "file"
+        assert truth.pixel_size_nm == pytest.approx((micrograph.pixel_size_x_nm, micrograph.pixel_size_y_nm))
+        assert {label.class_name for label in truth.labels} == {"loop_111", "loop_100", "black_dot"}
+        parameters = Parameters.model_validate_json((folder / name).with_suffix(".json").read_text(encoding="utf-8"))
+        assert np.array_equal(render(parameters).pixels, micrograph.pixels)
 
 
 def test_a_network_that_is_not_understood_leaves_nothing(
@@ -117,15 +132,36 @@ def test_an_export_that_answers_something_else_is_refused(changes: dict[str, obj
         refuse_differences([entry_of(), entry_of(**changes)], Path("parity.json"))
 
 
-def test_a_users_micrograph_becomes_grey_levels(tmp_path: Path) -> None:
+def test_a_users_micrograph_becomes_the_sample_in_the_grey_levels_that_the_model_sees(tmp_path: Path) -> None:
     spec = InputSpec(classes=("loop",), grey_levels="as_is")
     eight_bit = np.arange(256, dtype=np.uint8).reshape(16, 16)
     Image.fromarray(eight_bit).save(tmp_path / "eight.png")
-    assert np.array_equal(grey_picture(tmp_path / "eight.png", spec), eight_bit)
+    assert write_micrographs(tmp_path / "eight", spec, tmp_path / "eight.png") == ["sample/micrograph.tif"]
+    assert np.array_equal(read_file(tmp_path / "eight" / "sample" / "micrograph.tif").pixels, eight_bit)
     np.save(tmp_path / "deep.npy", np.linspace(-3.0, 9000.0, 256, dtype=np.float32).reshape(16, 16))
-    stretched = grey_picture(tmp_path / "deep.npy", spec)
+    write_micrographs(tmp_path / "deep", spec, tmp_path / "deep.npy")
+    stretched = read_file(tmp_path / "deep" / "sample" / "micrograph.tif").pixels
     assert (stretched.min(), stretched.max()) == (0, 255)
-    assert np.all(np.diff(stretched.ravel().astype(int)) >= 0)
+    assert np.all(np.diff(stretched.ravel()) >= 0)
+
+
+def evidence(find: float, types: float) -> Evidence:
+    """What a measurement says where bf16 changes both F1 by so much."""
+    fp32 = Scores(find_f1=0.7, type_f1=0.5, true=239, predicted=250)
+    bf16 = Scores(find_f1=0.7 + find, type_f1=0.5 + types, true=239, predicted=250)
+    return Evidence(sha256="0" * 64, runtime="openvino", sets={"three": SetEvidence(pictures=4, fp32=fp32, bf16=bf16)})
+
+
+def test_bf16_needs_equal_scores() -> None:
+    report = DetectionReport(reference="PyTorch", comparisons=[entry_of(), entry_of(precision="bf16", box_px=0.7)])
+    assert set(precision_rules(report, None)) == {"fp32"}
+    for find, types in ((0.006, 0.0), (0.0, -0.006)):
+        assert set(precision_rules(report, evidence(find, types))) == {"fp32"}
+    rule = precision_rules(report, evidence(-0.004, 0.004))["bf16"]
+    assert rule.tolerance["boxes"] == 1.4
+    assert "4 labelled real micrographs (three)" in (rule.evidence or "")
+    # What was not compared on this machine has no tolerance to be checked by.
+    assert set(precision_rules(DetectionReport(reference="", comparisons=[]), evidence(0, 0))) == {"fp32"}
 
 
 @pytest.mark.parametrize(("sides", "tile_px"), [((0, 1333), 1024), ((800, 1333), 1333), ((600, 900), 1024)])
@@ -133,7 +169,7 @@ def test_pictures_are_scaled_as_in_training_and_not_cut(
     reference_config: dict[str, object], sides: tuple[int, int], tile_px: int
 ) -> None:
     config, _ = parse_config(reference_config)
-    spec = input_spec(MaskRCNN(config), PredictorScale(*sides))
+    spec = detectron2_spec(MaskRCNN(config), PredictorScale(*sides))
     assert (spec.shortest_px, spec.longest_px, spec.tile_px) == (*sides, tile_px)
     assert (spec.channels, spec.grey_levels, spec.most_detections) == (3, "as_is", 100)
-    assert spec.best_pixel_size_nm is None
+    assert spec.pixel_size_range_nm is None

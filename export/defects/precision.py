@@ -1,0 +1,172 @@
+"""Whether a Mask R-CNN may be run in bf16: only where its scores on labelled micrographs equal those in fp32.
+
+`python -m export precision NAME --images DIR --labels FILE --out evidence.json` measures it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import BaseModel
+from tqdm import tqdm
+
+from analysis.defects.metrics import IOU_THRESHOLD
+from analysis.defects.preprocess import InputSpec
+from emserve.exceptions import EmserveError, StoreError
+from emserve.results import ModelInfo
+from model_store import runtimes
+from model_store.manifest import Precision
+from model_store.store import MODELS, Model, Store
+from training.defects.evaluation.figures import FIND, TYPES, figures
+from training.defects.evaluation.predictions import calibrated, predict
+from training.defects.evaluation.verdicts import judge
+from training.defects.labels import LabelError, LabelledPicture, read_labels
+
+F1 = 0.005
+"""Find and type F1 may differ by this much."""
+RUNTIME = "openvino"
+"""The runtime that has bf16."""
+
+
+class Scores(BaseModel):
+    """F1 at IoU 0.3 of the pictures of one folder: any class, and each right only in its class."""
+
+    find_f1: float
+    type_f1: float
+    true: int
+    predicted: int
+
+
+class SetEvidence(BaseModel):
+    """One folder of labelled pictures in both precisions."""
+
+    pictures: int
+    fp32: Scores
+    bf16: Scores
+
+
+class Evidence(BaseModel):
+    """What was measured, of which weights.
+
+    sha256: of the ONNX file. sets: by the folder's name.
+    """
+
+    sha256: str
+    runtime: str
+    sets: dict[str, SetEvidence]
+
+    @property
+    def largest(self) -> tuple[float, str]:
+        """The largest change of an F1, and what it is of."""
+        changes = [
+            (abs(getattr(one.bf16, figure) - getattr(one.fp32, figure)), f"{figure} on {name}")
+            for name, one in self.sets.items()
+            for figure in ("find_f1", "type_f1")
+        ]
+        return max(changes, default=(1.0, "no pictures"))
+
+    @property
+    def holds(self) -> bool:
+        """Whether no F1 changed by more than the tolerance."""
+        return self.largest[0] <= F1
+
+    def sentence(self) -> str:
+        """For the manifest."""
+        pictures = sum(one.pictures for one in self.sets.values())
+        return (
+            f"evaluated on {pictures} labelled real micrographs ({', '.join(self.sets)}) in both precisions: find and "
+            f"type F1 at IoU {IOU_THRESHOLD:g} differ by at most {self.largest[0]:.4f} (allowed {F1})"
+        )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `python -m export precision`."""
+    parser.description = (
+        "Run a defects model of the store on labelled micrographs in fp32 and in bf16, and keep both scores: "
+        "`python -m export defects … --evidence FILE` allows bf16 where they are equal."
+    )
+    parser.add_argument("name", help="of the model")
+    parser.add_argument("--store", type=Path, default=MODELS, help="folder of models (default: the one that ships)")
+    parser.add_argument("--images", type=Path, action="append", required=True, help="folder of micrographs; repeatable")
+    parser.add_argument("--labels", type=Path, action="append", required=True, help="labels of each folder, in order")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file, made anew")
+    parser.add_argument("--threads", type=int, default=runtimes.processors())
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measures, prints both scores; the exit code."""
+    try:
+        if len(options.images) != len(options.labels):
+            raise LabelError("give --labels once for every --images")
+        sets = {
+            images.name: (images, read_labels(labels, images))
+            for images, labels in zip(options.images, options.labels, strict=True)
+        }
+        evidence = measure(Store(options.store), options.name, sets, threads=options.threads)
+    except (EmserveError, LabelError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    options.out.write_text(evidence.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    for name, one in evidence.sets.items():
+        print(f"{name}: {one.pictures} pictures, {one.fp32.true} defects")
+        for precision, scores in (("fp32", one.fp32), ("bf16", one.bf16)):
+            print(f"  {precision}: find F1 {scores.find_f1:.4f}, type F1 {scores.type_f1:.4f}")
+    print(
+        f"bf16 {'may be' if evidence.holds else 'must not be'} used: {evidence.largest[1]} by {evidence.largest[0]:.4f}"
+    )
+    return 0
+
+
+def measure(
+    store: Store, name: str, sets: dict[str, tuple[Path, Sequence[LabelledPicture]]], *, threads: int
+) -> Evidence:
+    """Both scores of a model on folders of labelled pictures.
+
+    Raises:
+        StoreError: this machine has no runtime for bf16.
+    """
+    runtime = runtimes.find(RUNTIME)
+    if not runtime.available() or not runtime.supports("bf16"):
+        raise StoreError(
+            "This machine has no runtime that is fast in bf16.",
+            remedy=f"Measure on an x86 processor with AMX or AVX512-bf16, after: {runtime.INSTALL}",
+        )
+    found: dict[str, SetEvidence] = {}
+    models = {precision: _opened(store, name, precision, threads) for precision in ("fp32", "bf16")}
+    for title, (images, pictures) in sets.items():
+        scores = {kind: _scores(model, images, pictures) for kind, model in models.items()}
+        found[title] = SetEvidence(pictures=len(pictures), **scores)
+    return Evidence(sha256=store.manifest(name).files["onnx"].sha256, runtime=RUNTIME, sets=found)
+
+
+def _opened(store: Store, name: str, precision: Precision, threads: int) -> Model:
+    """A model in a precision that its manifest does not allow yet."""
+    manifest, folder = store.manifest(name, family="defects"), store.folder(name)
+    weights = manifest.files["onnx"]
+    session = runtimes.find(RUNTIME).open_session(folder / weights.path, manifest.tensors, precision, threads)
+    info = ModelInfo(
+        name=name,
+        family="defects",
+        version=manifest.version,
+        sha256=weights.sha256,
+        runtime=RUNTIME,
+        precision=precision,
+    )
+    return Model(manifest, info, folder, session)
+
+
+def _scores(model: Model, images: Path, pictures: Sequence[LabelledPicture]) -> Scores:
+    spec = InputSpec.model_validate(model.manifest.input)
+    verdicts = []
+    for labelled in tqdm(pictures, desc=f"{images.name}, {model.info.precision}", disable=None):
+        picture = calibrated(labelled, images)
+        prediction = predict(picture, images, model, spec)
+        verdicts.append(judge(picture.image, prediction, picture.table(), classes=spec.classes))
+    find, types = (figures(verdicts, kind, IOU_THRESHOLD) for kind in (FIND, TYPES))
+    return Scores.model_validate(
+        {"find_f1": find["f1"], "type_f1": types["f1"], "true": find["true"], "predicted": find["predicted"]}
+    )
