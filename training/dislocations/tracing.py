@@ -22,19 +22,24 @@ _MARGIN_PX = 14  # that the way may leave the box around two points
 def profiles(pixels: npt.NDArray[np.generic], points: FloatArray, offsets_px: FloatArray) -> FloatArray:
     """Brightness (n, m) across a line at offsets (m,) along its normals, 1 being its surroundings.
 
-    The surroundings are the straight line through the brightness at the outer fifths of both sides. NaN outside.
+    The surroundings are as `surroundings` has them. NaN outside of the picture.
     """
     places = points[:, None] + normals(points)[:, None] * offsets_px[None, :, None]
     values = ndimage.map_coordinates(
-        np.asarray(pixels, np.float64), [places[..., 1], places[..., 0]], order=1, mode="constant", cval=np.nan
+        np.asarray(pixels, np.float64), [places[..., 1], places[..., 0]], order=3, mode="constant", cval=np.nan
     )
+    return values / surroundings(values, offsets_px)
+
+
+def surroundings(values: FloatArray, offsets_px: FloatArray) -> FloatArray:
+    """The straight lines (n, m) through the brightness (n, m) at the outer fifths of both sides of profiles."""
     outer = np.abs(offsets_px) > 0.8 * np.abs(offsets_px).max()
     left, right = outer & (offsets_px > 0), outer & (offsets_px < 0)
     slope = (values[:, left].mean(axis=1) - values[:, right].mean(axis=1)) / (
         offsets_px[left].mean() - offsets_px[right].mean()
     )
     level = values[:, outer].mean(axis=1)
-    return values / (level[:, None] + slope[:, None] * (offsets_px - offsets_px[outer].mean()))
+    return np.asarray(level[:, None] + slope[:, None] * (offsets_px - offsets_px[outer].mean()), np.float64)
 
 
 def follow(

@@ -14,6 +14,7 @@ from training.dislocations.curves import FloatArray
 from training.dislocations.synthetic.parameters import Line, Parameters, Region, Speck, Trace
 from training.synthetic.ribbons import Strewn, ribbon, strewn, unit
 
+_STEP_PX = 0.5  # of a ribbon's points: half of the grid's, or it shows the moiré of both at 45 degrees
 _GRID_PX = 0.72  # standard deviation that strewing and smoothing add to a cross-section
 _FAINT = 0.004  # share of a depth from which a cross-section is drawn
 _FARTHEST = 6.0  # widths; Lorentz's tails would never end
@@ -67,7 +68,7 @@ def _narrowed(width_px: float) -> float:
 
 
 def _line(line: Line, shape: tuple[int, int]) -> Strewn | None:
-    points = course(line)
+    points = curves.resampled(course(line), _STEP_PX)
     length = curves.lengths(points)
     whole = max(float(length[-1]), 1e-9)
     width = _narrowed(line.width_px)
@@ -86,14 +87,14 @@ def _line(line: Line, shape: tuple[int, int]) -> Strewn | None:
     # the peak of a narrow line is cut by the grid; what is drawn keeps its depth
     depth *= line.width_px / width
     tangent = curves.tangents(points)
-    window = max(1, min(round(line.width_px), len(points)))
+    window = max(1, min(round(line.width_px / _STEP_PX), len(points)))
     tangent = unit(ndimage.uniform_filter1d(tangent, window, axis=0, mode="nearest"))
     return ribbon(points, tangent, depth, offsets, across.astype(np.float32), shape)
 
 
 def _trace(trace: Trace, shape: tuple[int, int]) -> Iterable[Strewn | None]:
     ends = np.array(trace.points)
-    points = curves.resampled(ends)
+    points = curves.resampled(ends, _STEP_PX)
     tangent = curves.tangents(points)
     length = curves.lengths(points)
     begin, end = (max(taper, 1e-3) for taper in trace.taper_px)

@@ -24,7 +24,7 @@ from training.dislocations.synthetic.distributions import (
     Normal,
 )
 from training.dislocations.synthetic.pile_ups import Band
-from training.dislocations.tracing import profiles
+from training.dislocations.tracing import profiles, surroundings
 
 SUPPORTS = 12
 """Points of the mean line and its modes."""
@@ -149,13 +149,15 @@ def _profile(pixels: npt.NDArray[np.generic], line: FloatArray) -> tuple[float, 
     """Depth, width in px and exponent of the mean profile across a line, its ends left out."""
     offsets = np.arange(-_ACROSS_PX, _ACROSS_PX + 0.25, 0.5)
     cut = min(15, len(line) // 6)
-    dark = -np.log(np.clip(np.nanmedian(profiles(pixels, line, offsets)[cut:-cut], axis=0), 0.05, 5.0))
+    across = np.nanmedian(profiles(pixels, line, offsets)[cut:-cut], axis=0)
 
     def model(x: FloatArray, depth: float, width: float, exponent: float, middle: float) -> FloatArray:
-        return depth * dip(x - middle, width, exponent)
+        bright = np.exp(-depth * dip(x - middle, width, exponent))
+        return bright / surroundings(bright[None], x)[0]
 
+    depth = float(-np.log(np.clip(across.min(), 0.05, 0.99)))
     limits = ([0.0, 1.0, 0.8, -3.0], [3.0, _ACROSS_PX, 8.0, 3.0])
-    found, _ = curve_fit(model, offsets, dark, (max(float(dark.max()), 0.01), 5.0, 2.0, 0.0), bounds=limits)
+    found, _ = curve_fit(model, offsets, across, (depth, 5.0, 2.0, 0.0), bounds=limits)
     return float(found[0]), float(found[1]), float(found[2])
 
 
