@@ -116,7 +116,7 @@ def pieces_joined(lines: Sequence[Line], *, gap_px: float, turn_deg: float = 40.
 
     Parameters
     ----------
-    gap_px: the widest gap.
+    gap_px: the widest gap between the masks.
     turn_deg: each end must point at the other this well, and the two lines must not turn by more in all.
     """
     if len(lines) < 2:
@@ -124,8 +124,10 @@ def pieces_joined(lines: Sequence[Line], *, gap_px: float, turn_deg: float = 40.
     straight = float(np.cos(np.radians(turn_deg)))
     ends = np.array([line.end(last) for line in lines for last in (False, True)])
     gaps = []
-    for a, b in cKDTree(ends).query_pairs(gap_px, output_type="ndarray").tolist():
-        cost = _gap(lines[a // 2], bool(a % 2), lines[b // 2], bool(b % 2), straight) if a // 2 != b // 2 else None
+    widest_px = max(line.width_px for line in lines)
+    for a, b in cKDTree(ends).query_pairs(gap_px + widest_px, output_type="ndarray").tolist():
+        first, second = lines[a // 2], lines[b // 2]
+        cost = _gap(first, bool(a % 2), second, bool(b % 2), gap_px, straight) if a // 2 != b // 2 else None
         if cost is not None:
             gaps.append((cost, a, b))
     partner: dict[tuple[int, bool], tuple[int, bool]] = {}
@@ -141,10 +143,12 @@ def pieces_joined(lines: Sequence[Line], *, gap_px: float, turn_deg: float = 40.
     ]
 
 
-def _gap(a: Line, a_last: bool, b: Line, b_last: bool, straight: float) -> float | None:
+def _gap(a: Line, a_last: bool, b: Line, b_last: bool, gap_px: float, straight: float) -> float | None:
     """The gap between two ends, longer the less they face each other; None where they do not belong together."""
     across = b.end(b_last) - a.end(a_last)
     distance = float(np.hypot(*across))
+    if distance > gap_px + (a.width_px + b.width_px) / 2:  # a skeleton ends half a width before its mask
+        return None
     a_out, b_out = a.outward(a_last), b.outward(b_last)
     facing = [-float(a_out @ b_out)]
     if distance > _TOUCH_PX:

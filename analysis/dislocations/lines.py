@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy.spatial.distance import cdist
 
 from analysis.defects.masks import Mask, intersection_px, union
-from analysis.dislocations.skeletons import length
+from analysis.dislocations.splines import Spline, fit
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -35,9 +35,14 @@ class Line:
     evidence: float
 
     @cached_property
+    def spline(self) -> Spline:
+        """The smooth curve along the path."""
+        return fit(self.path)
+
+    @property
     def length_px(self) -> float:
-        """Length along the path."""
-        return length(self.path)
+        """Length of the curve: the path itself is longer, as the mask's pixels make steps."""
+        return self.spline.length
 
     @cached_property
     def width_px(self) -> float:
@@ -46,10 +51,8 @@ class Line:
 
     @cached_property
     def sparse(self) -> FloatArray:
-        """Points at equal distances of about 3 px on the path, ends included."""
-        along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(self.path, axis=0).T))])
-        at = np.linspace(0, along[-1], max(2, round(along[-1] / _STEP_PX) + 1))
-        return np.column_stack([np.interp(at, along, self.path[:, i]) for i in (0, 1)])
+        """Points at equal distances of about 3 px on the curve, ends included."""
+        return self.spline.points(max(2, round(self.length_px / _STEP_PX) + 1))
 
     @cached_property
     def box(self) -> tuple[float, float, float, float]:

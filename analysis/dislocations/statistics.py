@@ -12,7 +12,7 @@ import numpy.typing as npt
 from analysis.defects.statistics import Distribution, distribution
 from analysis.dislocations.distances import paired_distances
 from analysis.dislocations.lines import Line
-from analysis.dislocations.splines import KNOT_PX, POINTS, Spline, fit
+from analysis.dislocations.splines import POINTS, SMOOTH_PX, Spline
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -86,7 +86,7 @@ class MeasuredLine:
 
     @property
     def mean_curvature_per_px(self) -> float:
-        """Mean of |κ| along the line, less half a knot's distance (10 px) at both ends, where a spline is unsure."""
+        """Mean of |κ| along the line, less 7 px at both ends (the spline's stiffness), where it is unsure."""
         return float(np.abs(self.curvature_per_px[self._inside]).mean())
 
     @property
@@ -116,7 +116,7 @@ class MeasuredLine:
 
     @property
     def _inside(self) -> slice:
-        skip = min(int(np.ceil(KNOT_PX / 2 / max(self.length_px, 1e-9) * (POINTS - 1))), POINTS // 4)
+        skip = min(int(np.ceil(SMOOTH_PX / max(self.length_px, 1e-9) * (POINTS - 1))), POINTS // 4)
         return slice(skip, POINTS - skip)
 
 
@@ -144,7 +144,7 @@ def measured(
     pixel_size_nm: of a micrograph pixel in x and in y; without it nothing is given in nm.
     """
     inverse = (1 / scale[0], 1 / scale[1])
-    spline = fit(line.path).moved(scale=inverse, shift=(0.5 * inverse[0] - 0.5, 0.5 * inverse[1] - 0.5))
+    spline = line.spline.moved(scale=inverse, shift=(0.5 * inverse[0] - 0.5, 0.5 * inverse[1] - 0.5))
     (x, y), (right, bottom) = spline.points().min(axis=0), spline.points().max(axis=0)
     near = _EDGE_PX + line.width_px / 2 * max(inverse)
     return MeasuredLine(
