@@ -22,8 +22,8 @@ LOWEST, HIGHEST = -0.25, 1.25
 OFTEN = 0.5
 """Probability of each change of the grey values."""
 LARGEST_NOISE = 0.1
-LARGEST_BRIGHTNESS = 0.15
-CONTRASTS = (0.5, 1.4)
+LARGEST_BRIGHTNESS = 0.1
+CONTRASTS = (0.5, 1.25)
 _BINS = 1024
 
 
