@@ -6,7 +6,7 @@ import argparse
 import platform
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ def evaluate(options: argparse.Namespace, contestants: dict[str, Contestant] | N
     or the models is not as it must be.
     """
     pictures = chosen_pictures(options)
-    contestants = contestants or chosen_contestants(options)
+    contestants = contestants or chosen_contestants(options, {picture.image for picture in pictures})
     splits = chosen_splits(options, pictures)
     rules = Rules(iou=options.iou, meaning=meaning_of(options.meaning), barriers=_barriers(options))
     options.out.mkdir(parents=True, exist_ok=True)
@@ -111,8 +111,9 @@ def left_out_of(run: Path, images: Path) -> list[str]:
     return names
 
 
-def chosen_contestants(options: argparse.Namespace) -> dict[str, Contestant]:
-    """The models, labels and ways of training that are to be judged, by the name that the tables call them."""
+def chosen_contestants(options: argparse.Namespace, images: Collection[str]) -> dict[str, Contestant]:
+    """The models, labels and ways of training that are to be judged on those pictures, by the name that the tables call
+    them."""
     found: dict[str, Contestant] = {}
     precision = None if options.precision == "auto" else options.precision
     for name in options.model:
@@ -120,8 +121,9 @@ def chosen_contestants(options: argparse.Namespace) -> dict[str, Contestant]:
         identity = model.network.info.model_dump_json()
         found[_unlike(Path(name).resolve().name, found)] = Networks(model, identity, options.score)
     if options.against:
-        labels = {picture.image: calibrated(picture, options.images) for picture in _read(options, options.against)}
-        found[_unlike(options.against.stem, found)] = Labels(labels, str(options.against))
+        labels = [picture for picture in _read(options, options.against) if picture.image in images]
+        known = {picture.image: calibrated(picture, options.images) for picture in labels}
+        found[_unlike(options.against.stem, found)] = Labels(known, str(options.against))
     if options.learn:
         learner = _learner(options)
         identity = f"{learner.settings.model_dump_json()} {learner.source.model_dump_json()}"

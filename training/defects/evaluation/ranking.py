@@ -19,7 +19,8 @@ class Place:
     """One model in the ranking.
 
     raw: find F1, 100 − size error in %, 100 − density error in %, not below 0, which an error beyond 100 % is worth;
-    None where the labels do not tell. normalised: over the best. norm: of the normalised ones. rank: from 1.
+    None where the labels do not tell, or nothing was predicted. normalised: over the best, 0 for a model that predicted
+    nothing, None where the labels do not tell. norm: of the normalised ones. rank: from 1.
     """
 
     model: str
@@ -37,8 +38,8 @@ def ranking(rows: Mapping[str, Mapping[str, object]]) -> list[Place]:
     rows: the `find` row of `figures` of each model, over the same pictures.
     """
     raw = {model: _raw(row) for model, row in rows.items()}
-    # what is not known of one model is compared for none
-    known = [all(values[axis] is not None for values in raw.values()) for axis in range(len(AXES))]
+    # what is known of no model is what the labels do not tell; one model alone has none where it predicted nothing
+    known = [any(values[axis] is not None for values in raw.values()) for axis in range(len(AXES))]
     best = [max(float(values[axis] or 0.0) for values in raw.values()) for axis in range(len(AXES))]
     places = []
     for model, values in raw.items():

@@ -14,6 +14,7 @@ from training.defects.labels import LabelError
 PERCENTS = (10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0)
 DRAWS = 3
 TEST_PERCENT = 20.0
+_TRIES = 20
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,16 @@ def percent_left_out(
     for percent in percents:
         if not 0 < percent < 100:
             raise ValueError(f"{percent:g} % of the pictures cannot be left out: give numbers between 0 and 100")
+        setting, taken = f"{percent:g} % left out", set[tuple[int, ...]]()
         for draw in range(draws):
-            setting = f"{percent:g} % left out"
-            test = _order(count, seed, draw, round(1000 * percent))[: _share(count, percent)]
-            made.append(_split(setting, f"{setting}, draw {draw + 1}", seed, count, test.tolist()))
+            # of few pictures, the same ones may be drawn again: that would say nothing new
+            for again in range(_TRIES):
+                order = _order(count, seed, draw, round(1000 * percent), again)
+                test = tuple(sorted(order[: _share(count, percent)].tolist()))
+                if test not in taken:
+                    break
+            taken.add(test)
+            made.append(_split(setting, f"{setting}, draw {draw + 1}", seed, count, test))
     return made
 
 
@@ -112,7 +119,7 @@ def growing(
     for draw in range(draws):
         order = _order(count, seed, draw).tolist()
         for size in chosen:
-            name = f"{size} pictures"
+            name = f"{size} picture{'' if size == 1 else 's'}"
             made.append(
                 Split(
                     name,

@@ -75,7 +75,8 @@ def summary(rows: Sequence[Row]) -> str:
         if (row["model"], row["setting"]) != last:
             last = (row["model"], row["setting"])
             splits = f", {row['splits']} splits: F1 {row['f1_mean']:.3f} ± {row['f1_std']:.3f}"
-            lines += ["", f"{row['model']}, {row['setting']}, {row['pictures']} pictures, IoU > {row['iou']:g}"]
+            pictures = "1 picture" if row["pictures"] == 1 else f"{row['pictures']} pictures"
+            lines += ["", f"{row['model']}, {row['setting']}, {pictures} judged, IoU > {row['iou']:g}"]
             lines[-1] += splits if row["splits"] != 1 else ""
             lines.append("  ".join(_cell(title, title, width) for _, title, _ in _SUMMARY))
         cells = (("–" if row[name] is None else form.format(row[name]), title) for name, title, form in _SUMMARY)

@@ -47,7 +47,8 @@ def _draw(verdicts: Sequence[Verdict], iou: float, path: Path, column: str, star
         if predicted.size:
             axes.axvline(predicted.mean(), color=colour[name], linestyle=":")
         axes.set(xlabel=label, title=name)
-        axes.legend(fontsize="small")
+        axes.set_ylim(0, 1.3 * axes.get_ylim()[1])  # room for the legend
+        axes.legend(fontsize="small", loc="upper right")
     grid[0].set_ylabel("defects")
     save(figure, path)
 
