@@ -11,6 +11,7 @@ from training.atoms.synthetic import multislice
 from training.defects import commands as defects_training
 from training.defects.evaluation import command as defects_evaluation
 from training.defects.synthetic import command as defects
+from training.dislocations import commands as dislocations_training
 from training.dislocations.synthetic import command as dislocations
 
 
@@ -20,6 +21,7 @@ def parser() -> argparse.ArgumentParser:
     verbs = top.add_subparsers(required=True, metavar="COMMAND")
     atoms.add_training(verbs.add_parser("atoms", help="train a network for atom columns"))
     defects_training.add_training(verbs.add_parser("defects", help="train a network for irradiation defects"))
+    dislocations_training.add_training(verbs.add_parser("dislocations", help="train a network for dislocation lines"))
     evaluate = verbs.add_parser("evaluate", help="measure a model on simulated and real micrographs")
     families = evaluate.add_subparsers(required=True, metavar="FAMILY")
     atoms.add_evaluation(families.add_parser("atoms", help="atom columns"))
