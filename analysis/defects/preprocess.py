@@ -12,7 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from analysis.intensity import scale
 from analysis.micrograph import Micrograph
 from analysis.resampling import resample
+from emserve.exceptions import InvalidParameter
 from emserve.results import Notice
+
+PLAUSIBLE_PIXEL_SIZE_NM = (0.005, 20.0)  # a field of 4,096 px would be 20 nm, less than a loop; a large loop 3 px
 
 _NEAR = 0.02  # a scale this close to 1 is 1: interpolation would cost more than it brings
 _MAX_SCALE = 4.0
@@ -96,6 +99,10 @@ def prepare(micrograph: Micrograph, spec: InputSpec) -> NetworkInput:
 
     Non-square pixels become square. A pixel size outside the range that the network works in is brought to the nearer
     end of it. Masks are pasted into the micrograph's own pixels later, so that resampling costs them nothing.
+
+    Raises
+    ------
+    InvalidParameter: the pixel size was given by the user and no defect can be seen at it.
     """
     height, width = micrograph.pixels.shape
     scale_x, scale_y, notices = _scales(micrograph, spec)
@@ -108,15 +115,14 @@ def prepare(micrograph: Micrograph, spec: InputSpec) -> NetworkInput:
 
 def _scales(micrograph: Micrograph, spec: InputSpec) -> tuple[float, float, tuple[Notice, ...]]:
     notices: list[Notice] = []
-    size_x, size_y = micrograph.pixel_size_x_nm, micrograph.pixel_size_y_nm
+    sizes = _usable_pixel_size(micrograph, notices)
+    pixels = micrograph.pixels.size
     scale_x = scale_y = 1.0
-    if size_x is not None and size_y is not None:
-        finer = min(size_x, size_y)
+    if sizes is not None:
+        finer = min(sizes)
         low, high = spec.resampled_to_nm or spec.pixel_size_range_nm or (finer, finer)
-        target = min(max(finer, low), high)
-        scale_x, scale_y = size_x / target, size_y / target
-        if target != finer:
-            scale_x, scale_y = _limited(scale_x, scale_y, micrograph.pixels.size)
+        target = max(min(max(finer, low), high), finer / _MAX_SCALE)
+        scale_x, scale_y = _bounded(sizes[0] / target, sizes[1] / target, pixels)
         smallest, largest = spec.pixel_size_range_nm or (finer, finer)
         if not smallest * (1 - _NEAR) <= finer <= largest * (1 + _NEAR):  # no calibration is better than that
             notices.append(
@@ -133,14 +139,36 @@ def _scales(micrograph: Micrograph, spec: InputSpec) -> tuple[float, float, tupl
         factor = spec.shortest_px / sides[0]
         if spec.longest_px:
             factor = min(factor, spec.longest_px / sides[1])
-        scale_x, scale_y = scale_x * factor, scale_y * factor
+        scale_x, scale_y = _bounded(scale_x * factor, scale_y * factor, pixels)
     if abs(scale_x - 1) < _NEAR and abs(scale_y - 1) < _NEAR and not spec.shortest_px:
         scale_x = scale_y = 1.0
     return scale_x, scale_y, tuple(notices)
 
 
-def _limited(scale_x: float, scale_y: float, pixels: int) -> tuple[float, float]:
-    """The same ratio, but no more enlarged than helps, and no larger than can be held."""
-    area = pixels * scale_x * scale_y
-    shrink = min(1.0, _MAX_SCALE / max(scale_x, scale_y), float(np.sqrt(max(_MAX_PIXELS, pixels) / area)))
+def _usable_pixel_size(micrograph: Micrograph, notices: list[Notice]) -> tuple[float, float] | None:
+    """The pixel size in x and y, nm, unless it is missing or no defect can be seen at it."""
+    size_x, size_y = micrograph.pixel_size_x_nm, micrograph.pixel_size_y_nm
+    if size_x is None or size_y is None:
+        return None
+    low, high = PLAUSIBLE_PIXEL_SIZE_NM
+    if low <= min(size_x, size_y) and max(size_x, size_y) <= high:
+        return size_x, size_y
+    problem = f"Loops and black dots cannot be seen at {size_x:g} × {size_y:g} nm per pixel"
+    remedy = f"Pass pixel_size_nm between {low:g} and {high:g}."
+    if micrograph.pixel_size_source == "argument":
+        raise InvalidParameter(f"{problem}.", remedy=remedy, field="pixel_size_nm")
+    notices.append(
+        Notice(
+            code="pixel_size_implausible",
+            message=f"{problem}, the pixel size in the file; what the answer gives in nm and MPa rests on it, and the "
+            "picture was not rescaled.",
+            remedy=remedy,
+        )
+    )
+    return None
+
+
+def _bounded(scale_x: float, scale_y: float, pixels: int) -> tuple[float, float]:
+    """The same ratio, but no larger a picture than can be held."""
+    shrink = min(1.0, float(np.sqrt(max(_MAX_PIXELS, pixels) / (pixels * scale_x * scale_y))))
     return scale_x * shrink, scale_y * shrink

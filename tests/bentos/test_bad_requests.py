@@ -53,11 +53,13 @@ BAD_PARAMETERS: dict[str, tuple[dict[str, str], int, str, str]] = {
 
 BAD_PARAMETERS_OF: dict[str, dict[str, list[str]]] = {
     "/v1/atoms": {
+        "pixel_size_nm": ["0.0001", "1.6"],
         "threshold": ["nan", "inf", "1.5", "0", "-0.1", "half"],
         "postprocess": ["watershed"],
         "refine": ["perhaps"],
     },
     "/v1/defects": {
+        "pixel_size_nm": ["0.0003", "280"],
         "score": ["nan", "inf", "1.5", "1", "0", "-0.1", "high"],
         "thickness_nm": ["nan", "inf", "0", "-100", "1e-300", "1e30", "thin"],
         "taylor_factor": ["nan", "inf", "0", "-3.06", "1e300", "fcc"],

@@ -152,7 +152,7 @@ def test_a_pixel_size_outside_the_range_is_brought_into_it() -> None:
     assert (fine.scale_x, fine.notices[0].code) == (0.5, "pixel_size_outside_range")
     inside = prepare(Micrograph(picture(100, 200, []), 0.8, 0.8, "argument"), spec)
     assert (inside.pixels.shape, inside.notices) == ((100, 200), ())
-    coarse = prepare(Micrograph(picture(100, 200, []), 88.0, 88.0, "argument"), spec)
+    coarse = prepare(Micrograph(picture(100, 200, []), 8.8, 8.8, "argument"), spec)
     assert coarse.pixels.shape == (400, 800)
 
 
@@ -163,6 +163,36 @@ def test_the_network_may_work_in_a_narrower_range_than_it_was_made_for() -> None
         assert (prepared.pixels.shape, prepared.notices) == (shape, ())
     finer = prepare(Micrograph(picture(100, 200, []), 0.07, 0.07, "argument"), spec)
     assert (finer.pixels.shape, finer.notices[0].code) == ((25, 50), "pixel_size_outside_range")
+
+
+@pytest.mark.parametrize("size", [(0.0003, 0.0003), (280.0, 280.0), (5.0, 30.0)])
+def test_a_pixel_size_at_which_no_defect_shows(size: tuple[float, float]) -> None:
+    """Refused where the user passed it; doubted, and said so, where the file has it."""
+    spec = InputSpec(classes=("loop_111",), pixel_size_range_nm=(0.14, 0.88))
+    with pytest.raises(InvalidParameter) as caught:
+        prepare(Micrograph(picture(100, 200, []), *size, "argument"), spec)
+    assert caught.value.field == "pixel_size_nm"
+    prepared = prepare(Micrograph(picture(100, 200, []), *size, "file"), spec)
+    assert prepared.pixels.shape == (100, 200)
+    assert [notice.code for notice in prepared.notices] == ["pixel_size_implausible"]
+
+
+@pytest.mark.parametrize(
+    ("size", "spec"),
+    [
+        ((2.0, 0.2), {"pixel_size_range_nm": (0.14, 0.88)}),
+        ((0.5, 5.0), {}),
+        ((0.5, 0.5), {"shortest_px": 80_000}),
+        ((10.0, 10.0), {"pixel_size_range_nm": (0.14, 0.88)}),
+    ],
+)
+def test_what_the_network_sees_can_be_held(size: tuple[float, float], spec: dict) -> None:
+    """However far the sides of a pixel differ: a picture is enlarged to 64 million pixels at most."""
+    pixels = np.zeros((4000, 4000), np.float32)
+    pixels[::2] = 1
+    prepared = prepare(Micrograph(pixels, *size, "argument"), InputSpec(classes=("a",), **spec))
+    assert prepared.pixels.size < 64.1e6
+    assert prepared.scale_x / prepared.scale_y == pytest.approx(size[0] / size[1], rel=1e-3)
 
 
 @pytest.mark.parametrize(
