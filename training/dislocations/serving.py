@@ -38,4 +38,11 @@ class TorchNetwork:
 
 def input_spec(network: LineNetwork, settings: Settings) -> InputSpec:
     """The `input` block of the network's manifest: lines of a px width as in training, in tiles of that size."""
-    return InputSpec(most_lines=network.masks, multiple_of=network.stride, tile_px=settings.size_px)
+    size = settings.size_px
+    return InputSpec(
+        most_lines=network.masks,
+        multiple_of=network.stride,
+        tile_px=size,
+        smallest_tile_px=min(192, size),
+        overlap_px=size // 4,
+    )

@@ -13,6 +13,8 @@ from PIL import Image
 from pydantic import ValidationError
 from scipy import ndimage
 
+from analysis.dislocations.pipeline import analyse
+from analysis.micrograph import read_file
 from training.checkpoints import Checkpoint
 from training.dislocations import validation
 from training.dislocations.checkpoints import BEST, trained_network
@@ -21,6 +23,7 @@ from training.dislocations.dataset import FIRST_TRAINING_SEED, Batch, Pictures, 
 from training.dislocations.examples import Example, labelled_examples, synthetic_example, window
 from training.dislocations.labels import LabelError, LabelledFrame, write_frame
 from training.dislocations.loop import Training, network_to_train, train
+from training.dislocations.serving import TorchNetwork, input_spec
 from training.dislocations.settings import Settings
 from training.dislocations.validation import FIRST_SEED, SYNTHETIC_PICTURES, HeldOutPictures, true_paths
 
@@ -276,3 +279,15 @@ def test_a_network_with_fewer_masks_is_shown_no_more_lines() -> None:
 def test_settings_that_make_no_sense_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Settings.model_validate({**SMALL.model_dump(), **wrong})
+
+
+def test_a_network_of_a_run_answers_in_the_analysis_pictures_of_any_size(frames: Path) -> None:
+    network = network_to_train(SMALL).eval()
+    served, spec = TorchNetwork(network), input_spec(network, SMALL)
+    assert (spec.most_lines, spec.tile_px, spec.multiple_of) == (4, 64, 32)
+    batch = np.random.default_rng(0).random((2, 1, 40, 56), dtype=np.float32)
+    with torch.no_grad():
+        expected = network(torch.from_numpy(batch)).numpy()
+    np.testing.assert_allclose(served.run(batch), expected, atol=1e-4)
+    analysis = analyse(read_file(frames / "a.png"), served, spec)
+    assert analysis.model.family == "dislocations"
