@@ -115,7 +115,18 @@ def test_non_square_pixels_become_square() -> None:
     image = np.asarray(draw(result.model_copy(update={"micrograph": micrograph}), GREY))
     y, x = np.nonzero(inked(image[:1400], colours(NAMES)["loop_111"]))
     assert (np.ptp(x), np.ptp(y)) == (pytest.approx(81, abs=2), pytest.approx(161, abs=3))
-    assert y.mean() == pytest.approx(200.5 * 2 - 0.5, abs=1)
+    assert centre(image[:1400, :, 0]) == pytest.approx((300, 200.5 * 2 - 0.5), abs=0.2)
+
+
+def centre(weights: np.ndarray) -> tuple[float, float]:
+    y, x = np.indices(weights.shape)
+    return (x * weights).sum() / weights.sum(), (y * weights).sum() / weights.sum()
+
+
+@pytest.mark.parametrize(("x_px", "y_px", "diameter"), [(300.0, 200.0, 80.0), (300.5, 420.5, 13.0)])
+def test_an_outline_has_its_masks_centre(x_px: float, y_px: float, diameter: float) -> None:
+    image = np.asarray(draw(result_of(("loop_111", x_px, y_px, diameter)), GREY))
+    assert centre(image[:700, :, 0]) == pytest.approx((x_px, y_px), abs=0.2)
 
 
 def test_small_defects_are_drawn_over_large_ones_and_the_edge_cuts() -> None:

@@ -22,6 +22,7 @@ _SIZE_TO_SEE_PX = 12.0
 _THINNEST_PX, _THICKEST_PX = 1.5, 4.0
 _SIDE_PER_THICKNESS = 480
 _SUPERSAMPLING = 4
+_MOST_PIXELS = 64_000_000  # of one defect's supersampled outline
 _RIM_PX = 1.0
 _RIM_OPACITY = 0.55
 
@@ -61,12 +62,13 @@ def _draw_defect(
     reach = math.ceil(thickness / 2 + _RIM_PX + 1)
     left, top = np.floor(points.min(axis=0)).astype(int) - reach
     right, bottom = np.ceil(points.max(axis=0)).astype(int) + reach
-    size = (_SUPERSAMPLING * int(right - left), _SUPERSAMPLING * int(bottom - top))
+    width_px, height_px = int(right - left), int(bottom - top)
+    finer = max(1, min(_SUPERSAMPLING, math.isqrt(_MOST_PIXELS // (width_px * height_px))))
     for width, opacity, ink in ((thickness + 2 * _RIM_PX, _RIM_OPACITY, (0, 0, 0)), (thickness, 1.0, colour)):
         # A dark rim: yellow is seen on bright matrix as well as on dark contrast.
-        stroke = image_module.new("L", size)
+        stroke = image_module.new("L", (finer * width_px, finer * height_px))
         pen = draw_module.Draw(stroke)
         for line in lines:
-            at = ((line - (left, top)) * _SUPERSAMPLING - 0.5).ravel().tolist()
-            pen.line(at, fill=round(255 * opacity), width=round(width * _SUPERSAMPLING), joint="curve")
-        image.paste(ink, (int(left), int(top)), stroke.reduce(_SUPERSAMPLING))
+            at = ((line - (left, top)) * finer - 0.5).ravel().tolist()
+            pen.line(at, fill=round(255 * opacity), width=round(width * finer))
+        image.paste(ink, (int(left), int(top)), stroke.reduce(finer))

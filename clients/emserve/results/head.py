@@ -134,7 +134,8 @@ class Result(Part, ABC):
         from emserve.overlay import draw
         from emserve.pictures import read_for
 
-        draw(self, read_for(self, picture)).save(path, format="PNG")
+        # level 3 is as small as the usual 6 on micrographs, in a third of the time
+        draw(self, read_for(self, picture)).save(path, format="PNG", compress_level=3)
 
     def plot(self, picture: Picture | None = None, ax: matplotlib.axes.Axes | None = None) -> matplotlib.axes.Axes:
         """Plot the findings, on `picture` if one is given, into `ax` or a new figure; returns the axes.
