@@ -111,7 +111,7 @@ def defects(
         "taylor_factor": _number(taylor_factor),
         "shear_modulus_gpa": _number(shear_modulus_gpa),
         "burgers_vector_nm": _number(burgers_vector_nm),
-        "barrier_strengths": None if barrier_strengths is None else _strengths(barrier_strengths),
+        "barrier_strengths": _strengths(barrier_strengths) if barrier_strengths else None,
     }
     return Call(
         "POST",
