@@ -58,7 +58,9 @@ def figures(verdicts: Sequence[Verdict], kind: str, iou: float) -> Row:
 
 
 def spread(rows: Sequence[Row], names: Sequence[str] = ("precision", "recall", "f1")) -> Row:
-    """Mean and standard deviation of figures over splits."""
+    """Mean and standard deviation of figures over splits; a split in which nothing of a class is true and nothing was
+    predicted says nothing about it."""
+    rows = [row for row in rows if row["true"] or row["predicted"]]
     out: Row = {"splits": len(rows)}
     for name in names:
         values = [float(value) for row in rows if (value := row[name]) is not None]

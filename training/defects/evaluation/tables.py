@@ -74,10 +74,10 @@ def summary(rows: Sequence[Row]) -> str:
     for row in rows:
         if (row["model"], row["setting"]) != last:
             last = (row["model"], row["setting"])
-            splits = f", {row['splits']} splits: F1 {row['f1_mean']:.3f} ± {row['f1_std']:.3f}"
             pictures = "1 picture" if row["pictures"] == 1 else f"{row['pictures']} pictures"
             lines += ["", f"{row['model']}, {row['setting']}, {pictures} judged, IoU > {row['iou']:g}"]
-            lines[-1] += splits if row["splits"] != 1 else ""
+            if row["splits"] != 1 and row["f1_mean"] is not None:
+                lines[-1] += f", {row['splits']} splits: F1 {row['f1_mean']:.3f} ± {row['f1_std']:.3f}"
             lines.append("  ".join(_cell(title, title, width) for _, title, _ in _SUMMARY))
         cells = (("–" if row[name] is None else form.format(row[name]), title) for name, title, form in _SUMMARY)
         lines.append("  ".join(_cell(text, title, width) for text, title in cells))

@@ -16,6 +16,8 @@ from PIL import Image
 
 from analysis.defects.preprocess import InputSpec
 from training.__main__ import main, parser
+from training.defects.commands import add_run_arguments
+from training.defects.evaluation.command import add_evaluation
 from training.defects.evaluation.contestants import Contestant, Networks
 from training.defects.evaluation.evaluation import evaluate
 from training.defects.evaluation.learners import FixedModel
@@ -349,3 +351,23 @@ def test_the_summary_has_a_line_for_every_class(folder: Path, tmp_path: Path, th
     lines = summary(report.pooled).splitlines()
     assert [line.split()[0] for line in lines[2:]] == ["find", "types", "black_dot", "loop_100", "loop_111"]
     assert len({len(line) for line in lines[1:]}) == 1, "the columns stand below each other"
+
+
+@pytest.mark.usefixtures("without_plots")
+def test_the_guide_names_every_option_and_every_file(
+    root: Path, folder: Path, tmp_path: Path, threshold: Any, spec: InputSpec
+) -> None:
+    guide = (root / "training" / "defects" / "evaluation" / "README.md").read_text(encoding="utf-8")
+    of_training = argparse.ArgumentParser()
+    add_run_arguments(of_training)
+    shared = set(of_training._option_string_actions)
+    command = argparse.ArgumentParser()
+    add_evaluation(command)
+    for option in set(command._option_string_actions) - shared - {"-h", "--help"}:
+        assert option in guide or option in WHERE_HELP_IS_ENOUGH, f"{option} is not in the guide"
+    evaluate(options(folder, tmp_path / "out", "--overlays"), fixed(threshold, spec, good=100, blind=20))
+    for path in (tmp_path / "out").iterdir():
+        assert path.name in guide or path.suffix == ".png", f"{path.name} is not in the guide"
+
+
+WHERE_HELP_IS_ENOUGH = {"--store", "--workers"}

@@ -127,6 +127,9 @@ def test_pictures_are_pooled_and_their_errors_averaged() -> None:
     rows = [figures([v], FIND, 0.3) for v in (one, two)]
     assert spread(rows)["f1_mean"] == 0.5
     assert spread(rows)["f1_std"] == 0.5
+    absent = [figures([v], "black_dot", 0.3) for v in (one, two)]
+    assert absent[0]["f1"] == 1
+    assert spread(absent)["f1_mean"] is None, "dots that are neither there nor predicted are no success"
 
 
 def test_only_what_was_labelled_is_judged() -> None:

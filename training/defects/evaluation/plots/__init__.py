@@ -17,8 +17,8 @@ def draw(trials: Sequence[Trial], report: Report, iou: float, folder: Path) -> N
 
     f1_iou.png, f1_score.png: F1 against the thresholds. errors.png: percent errors as bars. sizes.png, shapes.png:
     histograms, true and predicted. parity.png: density, size and hardening of each picture, predicted against true.
-    splits.png: F1 of each split. learning.png: scores against the number of training pictures. ranking.png: radar of
-    the ranking.
+    learning.png: scores against the number of training pictures, where there are three settings or more. splits.png: F1
+    of each split, where there are not. ranking.png: radar of the ranking.
     """
     models = list(dict.fromkeys(str(row["model"]) for row in report.pooled))
     thresholds.draw_iou(report.by_iou, iou, folder / "f1_iou.png")
@@ -31,8 +31,9 @@ def draw(trials: Sequence[Trial], report: Report, iou: float, folder: Path) -> N
         distributions.draw_sizes(verdicts, iou, folder / f"sizes{ending}")
         distributions.draw_shapes(verdicts, iou, folder / f"shapes{ending}")
         parity.draw(rows, folder / f"parity{ending}")
-    if len({row["split"] for row in report.splits}) > 1:
+    if len({row["setting"] for row in report.splits}) > 2:
+        learning.draw_curve(report.splits, folder / "learning.png")
+    elif len({row["split"] for row in report.splits}) > 1:
         learning.draw_splits(report.splits, folder / "splits.png")
-    learning.draw_curve(report.splits, folder / "learning.png")
     if report.ranking:
         radar.draw(report.ranking, folder / "ranking.png")

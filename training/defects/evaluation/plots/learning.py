@@ -44,9 +44,8 @@ def draw_splits(rows: Sequence[Row], path: Path) -> None:
 
 def draw_curve(rows: Sequence[Row], path: Path) -> None:
     """F1, and the errors of density and size, against the number of training pictures: each split as a dot, the mean as
-    a line, one standard deviation as a band. Nothing where the number does not vary."""
-    if len({row["train_pictures"] for row in rows}) < 3:
-        return
+    a line, one standard deviation as a band."""
+    rows = [row for row in rows if row["true"] or row["predicted"]]
     models = list(dict.fromkeys(str(row["model"]) for row in rows))
     errors = [row for row in rows if row["class"] == FIND and row["density_error_percent"] is not None]
     figure, grid = panels(len(models) + bool(errors))

@@ -88,6 +88,9 @@ def _draw_panel(axes: Any, panel: _Panel, rows: Sequence[Row]) -> None:
     axes.plot((low, high), (low, high), color="0.5", linewidth=0.8, zorder=0)
     if logarithmic:
         axes.set(xscale="log", yscale="log")
+    else:
+        axes.ticklabel_format(style="sci", scilimits=(-2, 4))
+        axes.locator_params(nbins=6)
     axes.set(xlim=(low, high), ylim=(low, high), xlabel="true", ylabel="predicted", title=panel.title)
     axes.set_aspect("equal")
     axes.grid(alpha=0.3)

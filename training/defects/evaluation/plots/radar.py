@@ -24,7 +24,7 @@ def draw(places: Sequence[Place], path: Path) -> None:
         axes.fill(angles, values, color=colour[place.model], alpha=0.12)
     axes.set_theta_zero_location("N")
     axes.set_xticks(angles, [AXES[k] for k in known])
-    axes.tick_params(axis="x", pad=14)
+    axes.tick_params(axis="x", pad=24)
     axes.set(ylim=(0, 1))
     axes.set_title("Each over the best, and the norm of the three", pad=18)
     figure.legend(loc="outside lower center", fontsize="small")
