@@ -69,7 +69,7 @@ def create(settings: Settings, models: Models, pool: Pool) -> FastAPI:
     async def show(request: Request) -> Response:
         """The picture as the service reads it, of the same width and height, its contrast stretched."""
         async with pool.place() as place:
-            data, fields = await uploads.read(request, PictureForm.model_fields)
+            data, fields = await uploads.read(request, PictureForm)
             form = parse(PictureForm, fields)
 
             def work(gone: Event) -> bytes:
@@ -130,7 +130,7 @@ def _serve(api: FastAPI, family: AnyFamily, settings: Settings, models: Models, 
     )
     async def find(request: Request) -> Response:
         async with pool.place() as place:
-            data, fields = await uploads.read(request, family.form.model_fields)
+            data, fields = await uploads.read(request, family.form)
             form = parse(family.form, fields)
 
             def work(gone: Event) -> str:

@@ -17,14 +17,15 @@ from emserve.results import DefectsResult
 
 def barrier_model(form: DefectsForm, spec: InputSpec) -> BarrierModel:
     """The constants of the hardening; raises InvalidParameter for the strength of a class that the model has not."""
-    unknown = sorted(set(form.barrier_strengths) - set(spec.classes))
+    own = form.barrier_strengths or {}
+    unknown = sorted(set(own) - set(spec.classes))
     if unknown:
         raise InvalidParameter(
             f"`barrier_strengths` names {', '.join(unknown)[:80]!r}: the model has no such class.",
             remedy=f"Its classes: {', '.join(spec.classes)}.",
             field="barrier_strengths",
         )
-    strengths = {**BarrierModel().strengths, **form.barrier_strengths}
+    strengths = {**BarrierModel().strengths, **own}
     return BarrierModel(
         taylor_factor=form.taylor_factor,
         shear_modulus_gpa=form.shear_modulus_gpa,

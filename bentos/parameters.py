@@ -28,7 +28,7 @@ def _one_or_two_numbers(value: Any) -> Any:
 PixelSize = Annotated[
     float | tuple[float, float],
     BeforeValidator(_one_or_two_numbers),
-    WithJsonSchema({"type": "string", "examples": ["0.016", "0.016,0.017"]}),
+    WithJsonSchema({"type": "string"}),
 ]
 
 
@@ -49,10 +49,18 @@ def _named_numbers(value: Any) -> Any:
 BarrierStrengths = Annotated[
     dict[str, Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]],
     BeforeValidator(_named_numbers),
-    WithJsonSchema({"type": "string", "examples": ["loop_111=0.11,loop_100=0.32,black_dot=0.10"]}),
+    WithJsonSchema({"type": "string"}),
 ]
 
 _BARRIERS = BarrierModel()
+
+
+def _pixel_size(*examples: str) -> Any:
+    return Field(
+        None,
+        description="pixel size in nm, one number or `x,y`; wins over what the file says",
+        examples=list(examples),
+    )
 
 
 class PictureForm(BaseModel):
@@ -66,15 +74,14 @@ class PictureForm(BaseModel):
 class FamilyForm(PictureForm):
     """What the addresses of all families take."""
 
-    pixel_size_nm: PixelSize | None = Field(
-        None, description="pixel size in nm, one number or `x,y`; wins over what the file says"
-    )
+    pixel_size_nm: PixelSize | None = _pixel_size("0.28", "0.28,0.29")
     model: str | None = Field(None, description="name of a model, as /v1/models lists it; the default otherwise")
 
 
 class AtomsForm(FamilyForm):
     """How atom columns are looked for."""
 
+    pixel_size_nm: PixelSize | None = _pixel_size("0.016", "0.016,0.017")
     threshold: float | None = Field(
         None, gt=0, lt=1, allow_inf_nan=False, description="height of the network's map that counts, above 0, below 1"
     )
@@ -93,7 +100,6 @@ class DefectsForm(FamilyForm):
         lt=1,
         allow_inf_nan=False,
         description="defects that the network is less sure of are left out, above 0, below 1; the model's otherwise",
-        examples=["0.5"],
     )
     thickness_nm: float | None = Field(
         None,
@@ -101,7 +107,7 @@ class DefectsForm(FamilyForm):
         le=100_000,
         allow_inf_nan=False,
         description="thickness of the foil in nm, 0.1 to 100000; without it no hardening is given",
-        examples=["100"],
+        examples=[100],
     )
     taylor_factor: float = Field(
         _BARRIERS.taylor_factor, ge=0.1, le=10, allow_inf_nan=False, description="Taylor factor M, 0.1 to 10"
@@ -120,8 +126,8 @@ class DefectsForm(FamilyForm):
         allow_inf_nan=False,
         description="length of the Burgers vector b in nm, 0.01 to 10",
     )
-    barrier_strengths: BarrierStrengths = Field(
-        {},
+    barrier_strengths: BarrierStrengths | None = Field(
+        None,
         description="barrier strengths α of classes, above 0, at most 1, as `loop_111=0.11,black_dot=0.1`; the others "
         "stay as they are",
     )

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
 
+from pydantic import BaseModel
 from python_multipart.exceptions import FormParserError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -31,14 +31,14 @@ class _InMemory(MultiPartParser):
         self.complete = True
 
 
-async def read(request: Request, parameters: Iterable[str]) -> tuple[bytes, dict[str, str]]:
-    """The bytes in the field `file`, and the parameters that were sent.
+async def read(request: Request, form: type[BaseModel]) -> tuple[bytes, dict[str, str]]:
+    """The bytes in the field `file`, and the parameters of a form that were sent, as texts.
 
     Raises BadRequest for a body that is not multipart, is cut off, or has a field that is not known or sent twice;
     EmptyBody for no bytes. An empty parameter counts as not sent, as forms in browsers send it.
     """
-    known = ["file", *parameters]
-    example = example_for(request, known)
+    known = ["file", *form.model_fields]
+    example = example_for(request, form)
     if request.query_params:
         raise BadRequest("There are parameters in the address.", remedy=f"Send them as fields of the form: {example}")
     content_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
@@ -92,13 +92,13 @@ async def _parts(request: Request, example: str) -> list[tuple[str, str | Upload
     return form.multi_items()
 
 
-def example_for(request: Request, known: list[str]) -> str:
-    """A command that sends a file to the address of this request."""
+def example_for(request: Request, form: type[BaseModel]) -> str:
+    """A command that sends a file to the address of this request, with the first example of each field that has one."""
     host = request.headers.get("host", "")
     if not _HOST.fullmatch(host):
         host = "HOST"
-    size = " -F pixel_size_nm=0.016" if "pixel_size_nm" in known else ""
-    return f"curl -F file=@micrograph.dm4{size} {request.url.scheme}://{host}{request.url.path}"
+    fields = [f"-F {name}={field.examples[0]} " for name, field in form.model_fields.items() if field.examples]
+    return f"curl -F file=@micrograph.dm4 {''.join(fields)}{request.url.scheme}://{host}{request.url.path}"
 
 
 def _bytes_of(value: str | UploadFile, example: str) -> bytes:

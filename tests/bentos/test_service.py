@@ -116,6 +116,9 @@ def test_metrics_tell_the_pages_apart(service: TestClient, path: str) -> None:
 def test_the_example_of_an_upload_names_the_address_that_was_asked(service: TestClient) -> None:
     answer = service.post("/v1/preview", content=b"x", headers={"host": "microscope.lab:8080"})
     assert "curl -F file=@micrograph.dm4 http://microscope.lab:8080/v1/preview" in error_of(answer)["remedy"]
+    answer = service.post("/v1/defects", content=b"x", headers={"host": "microscope.lab"})
+    example = "curl -F file=@micrograph.dm4 -F pixel_size_nm=0.28 -F thickness_nm=100 http://microscope.lab/v1/defects"
+    assert example in error_of(answer)["remedy"]
     answer = service.post("/v1/atoms", content=b"x", headers={"host": "a; rm -rf b"})
     assert "-F pixel_size_nm=0.016 http://HOST/v1/atoms" in error_of(answer)["remedy"]
 

@@ -24,6 +24,7 @@ async function ask(path, options = {}) {
     throw new Error("The service does not answer. Check that it still runs.")
   }
   if (answer.ok) return answer
+  if (answer.status === 401) throw new Error("This service needs an API key: enter it above.")
   const body = await answer.json().catch(() => ({}))
   throw new Error(body.error ? `${body.error.message} ${body.error.remedy}` : `The server answered ${answer.status}.`)
 }
@@ -40,7 +41,6 @@ async function listModels() {
     const served = models.some(model => model.family === choice.value)
     choice.disabled = !served
     choice.parentElement.className = served ? "" : "none"
-    choice.parentElement.title = served ? "" : "There is no model for this in the service's store."
   }
   const chosen = [...form.elements.family].find(choice => choice.checked)
   const served = [...form.elements.family].find(choice => !choice.disabled)
