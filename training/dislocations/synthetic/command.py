@@ -115,9 +115,8 @@ def save(frame: SyntheticFrame, out: Path, name: str) -> None:
     write_frame(frame.labels(f"{name}.png"), out / f"{name}.json")
     # a TIFF without a page cannot be: a frame without lines has one empty page
     masks = frame.masks() if frame.lines else np.zeros((1, *frame.pixels.shape), bool)
-    with tifffile.TiffWriter(out / "masks" / f"{name}.tif") as file:
-        for mask in masks:
-            file.write(mask.astype(np.uint8) * 255, compression="zlib", contiguous=False)
+    pages = masks.astype(np.uint8) * 255
+    tifffile.imwrite(out / "masks" / f"{name}.tif", pages, photometric="minisblack", compression="zlib", metadata=None)
     text = frame.parameters.model_dump_json(indent=1, exclude_defaults=True)
     (out / "parameters" / f"{name}.json").write_text(text + "\n", encoding="utf-8")
 

@@ -11,6 +11,7 @@ from training.dislocations import curves
 from training.dislocations.curves import FloatArray
 from training.dislocations.labels import LabelledFrame
 from training.dislocations.synthetic import distributions
+from training.dislocations.synthetic.contrast import course
 from training.dislocations.synthetic.distributions import Microstructure, Surroundings
 from training.dislocations.synthetic.looks import Look, bands, dots, draw_line, loose_trace
 from training.dislocations.synthetic.parameters import (
@@ -28,7 +29,7 @@ from training.dislocations.synthetic.parameters import (
     Wave,
 )
 from training.dislocations.synthetic.patches import draw_layers
-from training.dislocations.synthetic.pile_ups import PileUp, draw_pile_up
+from training.dislocations.synthetic.pile_ups import PileUp, draw_pile_up, visible
 from training.synthetic.dice import Dice
 from training.synthetic.folder import PictureFolder
 
@@ -74,10 +75,12 @@ def draw_parameters(
     regions: list[Region] = []
     specks: list[Speck] = []
     for number, pile_up in enumerate(pile_ups):
-        made = [
+        drawn_lines = [
             draw_line(dice, look, pile_up.band.to_px(line), _waves(dice, kind, pile_up.band.to_px(line)))
             for line in pile_up.lines
         ]
+        # along the frame's rim, waves may cut a line into pieces
+        made = [line for line in drawn_lines if visible(course(line), *frame.shape)]
         lines += made
         numbers += [number] * len(made)
         specks += [dot for line in made for dot in dots(dice, look, line)]

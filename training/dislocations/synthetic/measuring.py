@@ -31,6 +31,7 @@ SUPPORTS = 12
 _NEAR_TRACE = 0.2  # slip widths from a trace within which a line ends on it
 _SMOOTH_PX = 6.0  # standard deviation of the filter that parts a line's course from its waves
 _ACROSS_PX = 16.0
+_LEAST_ROWS = 15  # of a line that are averaged
 _EXPLAINED = 0.98  # share of the scatter that the modes hold
 
 
@@ -66,10 +67,14 @@ def measure(pixels: npt.NDArray[np.generic], labels: LabelledFrame) -> Measured:
             line, uv = line[::-1], uv[::-1]
         starts.append(float(uv[0, 0]))
         waves.append(_waves(line))
-        shapes.append(_profile(pixels, line))
+        profile = _profile(pixels, line)
+        if profile is not None:
+            shapes.append(profile)
         if abs(uv[0, 1]) < _NEAR_TRACE and abs(uv[-1, 1] - 1) < _NEAR_TRACE:
             even = curves.resampled(uv, float(curves.lengths(uv)[-1]) / (SUPPORTS - 1))
             whole.append(even - [even[0, 0], 0.0])
+    if not shapes:
+        raise LabelError(f"{labels.image}: no line is far enough from the frame's rim to be measured")
     depths, widths, exponents = (list(values) for values in zip(*shapes, strict=True))
     side = min(labels.height_px, labels.width_px)
     return Measured(band, side, whole, np.sort(starts), waves, depths, widths, exponents)
@@ -145,11 +150,15 @@ def _waves(line: FloatArray) -> float:
     return float(inner.std()) if len(inner) > 10 else 0.0
 
 
-def _profile(pixels: npt.NDArray[np.generic], line: FloatArray) -> tuple[float, float, float]:
-    """Depth, width in px and exponent of the mean profile across a line, its ends left out."""
+def _profile(pixels: npt.NDArray[np.generic], line: FloatArray) -> tuple[float, float, float] | None:
+    """Depth, width in px and exponent of the median profile across a line, its ends left out; None at the rim."""
     offsets = np.arange(-_ACROSS_PX, _ACROSS_PX + 0.25, 0.5)
     cut = min(15, len(line) // 6)
-    across = np.nanmedian(profiles(pixels, line, offsets)[cut:-cut], axis=0)
+    known = profiles(pixels, line, offsets)[cut:-cut]
+    known = known[np.isfinite(known).all(axis=1)]
+    if len(known) < _LEAST_ROWS:
+        return None
+    across = np.median(known, axis=0)
 
     def model(x: FloatArray, depth: float, width: float, exponent: float, middle: float) -> FloatArray:
         bright = np.exp(-depth * dip(x - middle, width, exponent))

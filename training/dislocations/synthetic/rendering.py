@@ -28,8 +28,8 @@ from training.synthetic.resizing import FloatArray as Picture
 class TrueLine:
     """One true dislocation.
 
-    points: (n, 2) x, y in px, about a pixel apart: its longest piece inside the frame. mask: the pixels of the line
-    inside the frame, cropped; its first column is `left_px`, its first row `top_px`. pile_up: number of the pile-up
+    points: (n, 2) x, y in px, about a pixel apart: its longest piece inside the frame. mask: the pixels of that piece,
+    cropped; its first column is `left_px`, its first row `top_px`. pile_up: number of the pile-up
     that it belongs to. width_px: full width at half of the contrast.
     """
 
@@ -108,11 +108,10 @@ def true_lines(parameters: Parameters) -> tuple[TrueLine, ...]:
     height, width = parameters.frame.height, parameters.frame.width
     found = []
     for number, line in enumerate(parameters.lines):
-        points = course(line)
-        pieces = curves.inside(points, height, width)
+        pieces = curves.inside(course(line), height, width)
         if not pieces:
             continue
-        mask, left, top = curves.mask(points, line.mask_width_px, height, width)
+        mask, left, top = curves.mask(pieces[0], line.mask_width_px, height, width)
         pile_up = parameters.pile_up[number] if number < len(parameters.pile_up) else 0
         found.append(TrueLine(pieces[0], mask, left, top, pile_up, line.width_px))
     return tuple(found)
