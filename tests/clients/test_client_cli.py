@@ -14,7 +14,7 @@ import pytest
 
 import emserve
 from emserve import AtomsResult
-from emserve.cli import main, parser, report
+from emserve.cli import listing, main, parser, report
 from emserve.testing import FakeServer, atoms_result
 
 pytest.importorskip("PIL", reason="the extra `plot` is not installed")
@@ -361,6 +361,27 @@ def test_models(connect: Connect, capsys: pytest.CaptureFixture[str]) -> None:
         assert word in row
     assert run("models", "--json") == 0
     assert json.loads(capsys.readouterr().out) == golden.model_dump()
+
+
+@pytest.mark.parametrize(
+    ("scores", "said"),
+    [
+        (
+            {
+                "four micrographs": {
+                    "find": {"f1": 0.7231, "pictures": 4},
+                    "types": {"f1": 0.61},
+                    "loop_111": {"f1": 0.5},
+                }
+            },
+            "find F1 0.72, type F1 0.61 (four micrographs)",
+        ),
+        ({"held_out": {"find": {"f1": 0.5}}}, "find F1 0.50 (held_out)"),
+        ({"a": 3, "b": {"find": {"recall": 0.9}}}, ""),
+    ],
+)
+def test_scores_of_defects_name_what_they_were_measured_on(scores: dict, said: str) -> None:
+    assert listing._scores(scores) == said
 
 
 def test_models_of_nobody(connect: Connect, capsys: pytest.CaptureFixture[str]) -> None:
