@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from training.dislocations.augmentation import augment
-from training.dislocations.examples import Example, labelled_examples, synthetic_example, window
+from training.dislocations.examples import Example, from_left, labelled_examples, synthetic_example, window
 from training.dislocations.settings import Settings
 
 FIRST_TRAINING_SEED = 1_000_000
@@ -48,7 +48,7 @@ class Pictures(Dataset[list[Batch]]):
         random = np.random.default_rng((settings.seed, group))
         examples = [self._example(group * settings.batch + place, random) for place in range(settings.batch)]
         return [
-            collated([Example(*augment(example.picture, example.lines, random)) for example in examples])
+            collated([from_left(Example(*augment(one.picture, one.lines, random))) for one in examples])
             for _ in range(settings.reuse)
         ]
 

@@ -80,6 +80,13 @@ def _example(frame: LabelledFrame, folder: Path) -> Example:
     return Example(scale(pixels), lines)
 
 
+def from_left(example: Example) -> Example:
+    """The same lines, in the order of their middles from left to right."""
+    columns = example.lines.sum(axis=1)
+    middles = columns @ np.arange(columns.shape[1]) / np.maximum(columns.sum(axis=1), 1)
+    return Example(example.picture, example.lines[np.argsort(middles, kind="stable")])
+
+
 def window(example: Example, size_px: int, random: np.random.Generator) -> Example:
     """A random square of a frame; a smaller frame is filled up with its edge's pixels."""
     height, width = example.picture.shape

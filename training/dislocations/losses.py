@@ -6,10 +6,6 @@ decided outside of the gradient.
 
 The published loss says nothing about masks that no line takes: they may show anything, most often a second copy of a
 line. `empty_weight` pushes them to empty.
-
-Another way would be to give the masks an order, say that of the lines along the pile-up, and to compare mask k with
-line k. Matching is kept: an order makes every mask after a line that was missed wrong, it jumps where two pile-ups
-change places, and a network must count from the first line on to know where it stands.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class Settings(RunSettings):
     network: str = DEFAULT
     masks: int = Field(default=MASKS, gt=0)
     start: str | None = None
-    matching: Literal["optimal", "greedy"] = "optimal"
+    matching: Literal["optimal", "greedy", "ordered"] = "optimal"
     empty_weight: float = Field(default=0.1, ge=0)
     microstructures: tuple[str, ...] = Field(default=("M1", "M2"), min_length=1)
     backgrounds: tuple[BackgroundKind, ...] = Field(default=("perlin",), min_length=1)

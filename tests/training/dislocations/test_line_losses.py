@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -12,7 +13,15 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from training.dislocations.losses import LINE_WIDTH_PX, areas, line_losses
-from training.dislocations.matching import MATCHINGS, UNPAIRED, Matching, greedy, optimal
+from training.dislocations.matching import MATCHINGS, UNPAIRED, Matching, greedy, optimal, ordered
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def everything(costs: Tensor) -> Tensor:
@@ -90,6 +99,13 @@ def test_more_lines_than_masks_leave_the_last_or_the_dearest_over() -> None:
     costs = rows([0.9, 0.8], [0.3, 0.4], [0.2, 0.1])
     assert greedy(costs, everything(costs)).tolist() == [[1, 0, UNPAIRED]]
     assert optimal(costs, everything(costs)).tolist() == [[UNPAIRED, 0, 1]]
+
+
+def test_ordered_lines_take_the_masks_one_after_the_other_whatever_they_cost() -> None:
+    costs = rows([0.9, 0.1, 0.0], [0.5, 0.5, 0.5], [0.0, 0.9, 0.9])
+    assert ordered(costs, everything(costs)).tolist() == [[0, 1, 2]]
+    assert ordered(costs, torch.tensor([[True, False, True]])).tolist() == [[0, UNPAIRED, 1]]
+    assert ordered(costs[..., :2], everything(costs)).tolist() == [[0, 1, UNPAIRED]]
 
 
 def test_a_cost_that_is_no_number_is_not_paired_silently() -> None:

@@ -107,6 +107,13 @@ def test_no_picture_of_the_training_is_held_out() -> None:
     assert FIRST_SEED + SYNTHETIC_PICTURES < FIRST_TRAINING_SEED
 
 
+def test_lines_come_from_left_to_right_however_the_picture_was_turned() -> None:
+    for use in Pictures(SMALL.model_copy(update={"reuse": 4, "size_px": 128}))[0]:
+        for lines in use.lines.numpy():
+            middles = [np.nonzero(line)[1].mean() for line in lines if line.any()]
+            assert middles == sorted(middles)
+
+
 def test_pictures_with_different_numbers_of_lines_make_a_batch() -> None:
     picture = np.zeros((8, 8), np.float32)
     one, none = np.eye(8, dtype=bool)[None], np.zeros((0, 8, 8), bool)
