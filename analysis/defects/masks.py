@@ -129,22 +129,6 @@ def clipped(mask: Mask, left: int, top: int, right: int, bottom: int) -> Mask:
     return encode(decode(mask)[y - mask.y_px : bottom - mask.y_px, x - mask.x_px : right - mask.x_px], x_px=x, y_px=y)
 
 
-def label_picture(masks: Sequence[Mask], height: int, width: int) -> npt.NDArray[np.uint16]:
-    """One picture of all masks: 0 is background, n + 1 the n-th mask; where masks overlap, the smaller one is seen.
-
-    Raises
-    ------
-    ValueError: more than 65,535 masks.
-    """
-    if len(masks) > np.iinfo(np.uint16).max:
-        raise ValueError("a label picture of 16 bits holds at most 65,535 masks")
-    labels = np.zeros((height, width), np.uint16)
-    for index in sorted(range(len(masks)), key=lambda i: -masks[i].area_px):
-        mask = clipped(masks[index], 0, 0, width, height)
-        labels[mask.y_px : mask.bottom_px, mask.x_px : mask.right_px][decode(mask)] = index + 1
-    return labels
-
-
 def _spans(mask: Mask) -> tuple[FloatArray, FloatArray]:
     """Set pixels as half-open spans of a coordinate that runs down one column after another, and rises."""
     bounds = np.cumsum(mask.counts)

@@ -16,7 +16,6 @@ from analysis.defects.masks import (
     encode,
     intersection_px,
     iou,
-    label_picture,
     meeting_boxes,
     overlaps,
     union,
@@ -127,15 +126,6 @@ def test_touching_the_edge() -> None:
     assert encode(spot, x_px=5, y_px=18).touches_edge(20, 20)
     assert not encode(spot, x_px=1, y_px=1).touches_edge(20, 20)
     assert not EMPTY.touches_edge(20, 20)
-
-
-def test_label_picture_shows_a_small_defect_on_a_large_one_and_clips_at_the_edge() -> None:
-    large, small_one = encode(np.ones((6, 6)), x_px=-2), encode(np.ones((2, 2)), x_px=1, y_px=1)
-    labels = label_picture([small_one, large], 5, 8)
-    assert labels.shape == (5, 8)
-    assert (labels[1:3, 1:3] == 1).all()
-    assert (labels == 2).sum() == 5 * 4 - 4
-    assert (labels[:, 4:] == 0).all()
 
 
 def test_runs_that_do_not_fill_the_crop_are_refused() -> None:
