@@ -85,7 +85,8 @@ def run(options: argparse.Namespace) -> int:
             spec, record = spec_of_run(options.run_folder, network), training_record(options.run_folder)
             description = Description(input=spec, about=about, training=record, **common)
         else:
-            network, description = _of_detectron2(*options.detectron2, _names(options.classes), about, common)
+            config, checkpoint = options.detectron2
+            network, description = _of_detectron2(config, checkpoint, _names(options.classes), about, common)
         manifest = export_network(network, description, folder, sample=options.sample)
     except (EmserveError, ParityError, OSError, ValueError) as error:
         print(error, file=sys.stderr)

@@ -20,13 +20,17 @@ from emserve.results import ModelInfo
 from model_store import runtimes
 from model_store.manifest import Precision
 from model_store.store import MODELS, Model, Store
+from training.defects.commands import add_source_arguments, source_of
 from training.defects.evaluation.figures import FIND, TYPES, figures
 from training.defects.evaluation.predictions import calibrated, predict
 from training.defects.evaluation.verdicts import judge
-from training.defects.labels import LabelError, LabelledPicture, read_labels
+from training.defects.labels import LabelError, LabelledPicture
+from training.defects.published import published
+from training.defects.sources import SourceSettings
 
 F1 = 0.005
 """Find and type F1 may differ by this much."""
+PRECISIONS: tuple[Precision, Precision] = ("fp32", "bf16")
 RUNTIME = "openvino"
 """The runtime that has bf16."""
 
@@ -90,8 +94,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("name", help="of the model")
     parser.add_argument("--store", type=Path, default=MODELS, help="folder of models (default: the one that ships)")
-    parser.add_argument("--images", type=Path, action="append", required=True, help="folder of micrographs; repeatable")
-    parser.add_argument("--labels", type=Path, action="append", required=True, help="labels of each folder, in order")
+    parser.add_argument(
+        "--published", type=Path, metavar="DIR", help="the published micrographs in a folder, what training leaves out"
+    )
+    add_source_arguments(parser.add_argument_group("your own micrographs"))
     parser.add_argument("--out", type=Path, required=True, help="JSON file, made anew")
     parser.add_argument("--threads", type=int, default=runtimes.processors())
     parser.set_defaults(run=run)
@@ -100,14 +106,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Measures, prints both scores; the exit code."""
     try:
-        if len(options.images) != len(options.labels):
-            raise LabelError("give --labels once for every --images")
-        sets = {
-            images.name: (images, read_labels(labels, images))
-            for images, labels in zip(options.images, options.labels, strict=True)
-        }
-        evidence = measure(Store(options.store), options.name, sets, threads=options.threads)
-    except (EmserveError, LabelError) as error:
+        sources = [own] if (own := source_of(options)) is not None else []
+        if options.published is not None:
+            sources += published(options.published, three_class=True)
+        evidence = measure(Store(options.store), options.name, sources, threads=options.threads)
+    except (EmserveError, LabelError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     options.out.write_text(evidence.model_dump_json(indent=1) + "\n", encoding="utf-8")
@@ -121,25 +124,27 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def measure(
-    store: Store, name: str, sets: dict[str, tuple[Path, Sequence[LabelledPicture]]], *, threads: int
-) -> Evidence:
-    """Both scores of a model on folders of labelled pictures.
+def measure(store: Store, name: str, sources: Sequence[SourceSettings], *, threads: int) -> Evidence:
+    """Both scores of a model on labelled pictures: those that a source leaves out of training, or else all of it.
 
     Raises:
         StoreError: this machine has no runtime for bf16.
+        ValueError: there are no pictures.
     """
+    if not sources:
+        raise ValueError("there are no labelled pictures: give --images and --labels, or --published")
     runtime = runtimes.find(RUNTIME)
     if not runtime.available() or not runtime.supports("bf16"):
         raise StoreError(
             "This machine has no runtime that is fast in bf16.",
             remedy=f"Measure on an x86 processor with AMX or AVX512-bf16, after: {runtime.INSTALL}",
         )
+    fp32, bf16 = (_opened(store, name, precision, threads) for precision in PRECISIONS)
     found: dict[str, SetEvidence] = {}
-    models = {precision: _opened(store, name, precision, threads) for precision in ("fp32", "bf16")}
-    for title, (images, pictures) in sets.items():
-        scores = {kind: _scores(model, images, pictures) for kind, model in models.items()}
-        found[title] = SetEvidence(pictures=len(pictures), **scores)
+    for source in sources:
+        pictures = [p for p in source.pictures() if not source.left_out or p.image in source.left_out]
+        scores = [_scores(model, source.images, pictures) for model in (fp32, bf16)]
+        found[source.labels.parent.name] = SetEvidence(pictures=len(pictures), fp32=scores[0], bf16=scores[1])
     return Evidence(sha256=store.manifest(name).files["onnx"].sha256, runtime=RUNTIME, sets=found)
 
 
