@@ -78,7 +78,7 @@ def evaluate(options: argparse.Namespace, contestants: dict[str, Contestant] | N
     print(summary(made.pooled))
     if made.ranking:
         print(f"\n{ranking_text(made.ranking)}")
-    _print_remarks(trials, pictures)
+    _print_remarks(trials, pictures, rules)
     return made
 
 
@@ -232,7 +232,7 @@ def _about(trials: Sequence[Trial], pictures: Sequence[LabelledPicture], rules: 
     }
 
 
-def _print_remarks(trials: Sequence[Trial], pictures: Sequence[LabelledPicture]) -> None:
+def _print_remarks(trials: Sequence[Trial], pictures: Sequence[LabelledPicture], rules: Rules) -> None:
     """What the figures do not say, and why."""
     asked = sum(len(trial.split.test) for trial in trials)
     judged = sum(len(trial.verdicts) for trial in trials)
@@ -244,3 +244,9 @@ def _print_remarks(trials: Sequence[Trial], pictures: Sequence[LabelledPicture])
         print("Without a pixel size, sizes are in px and there is no hardening: give --pixel-size-nm.")
     elif any(picture.thickness_nm is None for picture in pictures):
         print("Without the thickness of the foil there is no hardening: give --thickness-nm.")
+    else:
+        judged_as = {
+            name for trial in trials for verdict in trial.verdicts for name in verdict.true.class_names.tolist()
+        }
+        for name in sorted(judged_as - set(rules.barriers.strengths)):
+            print(f"The hardening leaves out {name}, whose strength is not known: give --barrier {name}=ALPHA.")

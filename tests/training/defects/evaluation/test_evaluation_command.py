@@ -204,6 +204,26 @@ def test_two_passes_of_labels_are_compared(folder: Path, tmp_path: Path, capsys:
 
 
 @pytest.mark.usefixtures("without_plots")
+def test_loops_of_unknown_kind_harden_by_a_strength_that_is_given(
+    folder: Path, tmp_path: Path, threshold: Any, spec: InputSpec, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = folder.parent / "defects.csv"
+    dots_left_out = [line for line in labels.read_text().splitlines() if "black_dot" not in line]
+    labels.write_text("\n".join(dots_left_out).replace("loop_111", "hcloop").replace("loop_100", "hcloop") + "\n")
+    meant = ("--meaning", "hcloop=loop_111,loop_100,black_dot")
+    evaluate(options(folder, tmp_path / "none", *meant), fixed(threshold, spec, plain=100))
+    (find,) = rows(tmp_path / "none" / "pooled.csv", **{"class": "find"})
+    assert (find["true"], find["predicted"], find["right"]) == ("12", "18", "12")
+    assert find["hardening_linear_true_mpa"] == ""
+    assert "give --barrier hcloop=ALPHA" in capsys.readouterr().out
+    evaluate(options(folder, tmp_path / "given", *meant, "--barrier", "hcloop=0.3"), fixed(threshold, spec, plain=100))
+    (find,) = rows(tmp_path / "given" / "pooled.csv", **{"class": "find"})
+    # two loops of 20 and 15 nm a picture of 64 by 128 nm, 100 nm thick
+    expected = 3.06 * 0.3 * 82_000 * 0.249 * ((20 + 15) / (64 * 128 * 100)) ** 0.5
+    assert float(find["hardening_linear_true_mpa"]) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.usefixtures("without_plots")
 def test_a_model_of_the_store_is_run_the_way_it_is_served(folder: Path, tmp_path: Path, dark_store: Path) -> None:
     arguments = ["--images", str(folder), "--labels", str(folder.parent / "defects.csv"), "--model", "defects_dark"]
     served = ["--store", str(dark_store), "--runtime", "fake"]
