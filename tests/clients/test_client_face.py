@@ -45,7 +45,10 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
     ("statement", "absent"),
     [
         ("import emserve", {"httpx", "numpy", "pydantic", "PIL", "matplotlib", "pandas", "asyncio"}),
-        ("from emserve import Client, AsyncClient, AtomsResult", {"numpy", "PIL", "matplotlib", "pandas"}),
+        (
+            "from emserve import Client, AsyncClient, AtomsResult, DefectsResult",
+            {"numpy", "PIL", "matplotlib", "pandas"},
+        ),
         ("import emserve.cli; emserve.cli.parser()", {"httpx", "numpy", "pydantic", "matplotlib", "pandas"}),
         ("import emserve.testing", {"PIL", "matplotlib", "pandas"}),
     ],
