@@ -59,11 +59,7 @@ def published(data: Path, *, three_class: bool) -> tuple[SourceSettings, ...]:
         ),
     ]
     if three_class:
-        sets.append(
-            SourceSettings(
-                images=data / "fecral_three_class", labels=data / "fecral_three_class/defects.csv", share=0.6
-            )
-        )
+        sets.append(SourceSettings(images=data / "fecral_three_class", labels=data / "fecral_three_class/defects.csv"))
     found = [one for one in sets if one.labels.exists()]
     return tuple(one.model_copy(update={"left_out": left_out(one)}) for one in found)
 
