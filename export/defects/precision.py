@@ -23,7 +23,7 @@ from model_store.store import MODELS, Model, Store
 from training.defects.commands import add_source_arguments, source_of
 from training.defects.evaluation.figures import FIND, TYPES, figures
 from training.defects.evaluation.predictions import calibrated, predict
-from training.defects.evaluation.verdicts import judge
+from training.defects.evaluation.verdicts import Verdict, judge
 from training.defects.labels import LabelError, LabelledPicture
 from training.defects.published import published
 from training.defects.sources import SourceSettings
@@ -45,32 +45,43 @@ class Scores(BaseModel):
 
 
 class SetEvidence(BaseModel):
-    """One folder of labelled pictures in both precisions."""
+    """Labelled pictures in both precisions."""
 
     pictures: int
     fp32: Scores
     bf16: Scores
 
+    @property
+    def tells(self) -> bool:
+        """Whether there are so many defects that one more or less changes F1 by less than the tolerance."""
+        return F1 * (self.fp32.true + self.fp32.predicted) >= 2
+
+    @property
+    def changes(self) -> dict[str, float]:
+        """How far each F1 changes."""
+        names = ("find_f1", "type_f1")
+        return {name: abs(getattr(self.bf16, name) - getattr(self.fp32, name)) for name in names}
+
 
 class Evidence(BaseModel):
     """What was measured, of which weights.
 
-    sha256: of the ONNX file. sets: by the folder's name.
+    sha256: of the ONNX file. together: all pictures. sets: those of each folder, by its name.
     """
 
     sha256: str
     runtime: str
+    together: SetEvidence
     sets: dict[str, SetEvidence]
 
     @property
     def largest(self) -> tuple[float, str]:
-        """The largest change of an F1, and what it is of."""
+        """The largest change of an F1, and what it is of: of all pictures, and of each set that can tell."""
+        known = {"all": self.together} | {name: one for name, one in self.sets.items() if one.tells}
         changes = [
-            (abs(getattr(one.bf16, figure) - getattr(one.fp32, figure)), f"{figure} on {name}")
-            for name, one in self.sets.items()
-            for figure in ("find_f1", "type_f1")
+            (change, f"{figure} on {name}") for name, one in known.items() for figure, change in one.changes.items()
         ]
-        return max(changes, default=(1.0, "no pictures"))
+        return max(changes)
 
     @property
     def holds(self) -> bool:
@@ -79,10 +90,14 @@ class Evidence(BaseModel):
 
     def sentence(self) -> str:
         """For the manifest."""
-        pictures = sum(one.pictures for one in self.sets.values())
+        told = [name for name, one in self.sets.items() if one.tells]
+        small = [name for name in self.sets if name not in told]
+        each = f" and of each of {', '.join(told)}" if told else ""
+        rest = f"; {', '.join(small)}, with too few defects to tell, counted with the others" if small else ""
         return (
-            f"evaluated on {pictures} labelled real micrographs ({', '.join(self.sets)}) in both precisions: find and "
-            f"type F1 at IoU {IOU_THRESHOLD:g} differ by at most {self.largest[0]:.4f} (allowed {F1})"
+            f"evaluated on {self.together.pictures} labelled real micrographs ({self.together.fp32.true} defects) in "
+            f"both precisions: find and type F1 at IoU {IOU_THRESHOLD:g} of all together{each} differ by at most "
+            f"{self.largest[0]:.4f} (allowed {F1}){rest}"
         )
 
 
@@ -114,7 +129,7 @@ def run(options: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return 1
     options.out.write_text(evidence.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    for name, one in evidence.sets.items():
+    for name, one in {**evidence.sets, "all": evidence.together}.items():
         print(f"{name}: {one.pictures} pictures, {one.fp32.true} defects")
         for precision, scores in (("fp32", one.fp32), ("bf16", one.bf16)):
             print(f"  {precision}: find F1 {scores.find_f1:.4f}, type F1 {scores.type_f1:.4f}")
@@ -139,13 +154,24 @@ def measure(store: Store, name: str, sources: Sequence[SourceSettings], *, threa
             "This machine has no runtime that is fast in bf16.",
             remedy=f"Measure on an x86 processor with AMX or AVX512-bf16, after: {runtime.INSTALL}",
         )
-    fp32, bf16 = (_opened(store, name, precision, threads) for precision in PRECISIONS)
-    found: dict[str, SetEvidence] = {}
+    models = [_opened(store, name, precision, threads) for precision in PRECISIONS]
+    judged: dict[str, list[list[Verdict]]] = {}
     for source in sources:
         pictures = [p for p in source.pictures() if not source.left_out or p.image in source.left_out]
-        scores = [_scores(model, source.images, pictures) for model in (fp32, bf16)]
-        found[source.labels.parent.name] = SetEvidence(pictures=len(pictures), fp32=scores[0], bf16=scores[1])
-    return Evidence(sha256=store.manifest(name).files["onnx"].sha256, runtime=RUNTIME, sets=found)
+        title = source.labels.parent.name
+        judged[title] = [_verdicts(model, title, source.images, pictures) for model in models]
+    together = [[verdict for one in judged.values() for verdict in one[k]] for k in range(len(PRECISIONS))]
+    return Evidence(
+        sha256=store.manifest(name).files["onnx"].sha256,
+        runtime=RUNTIME,
+        together=_evidence(together),
+        sets={title: _evidence(verdicts) for title, verdicts in judged.items()},
+    )
+
+
+def _evidence(verdicts: Sequence[Sequence[Verdict]]) -> SetEvidence:
+    fp32, bf16 = (_scores(one) for one in verdicts)
+    return SetEvidence(pictures=len(verdicts[0]), fp32=fp32, bf16=bf16)
 
 
 def _opened(store: Store, name: str, precision: Precision, threads: int) -> Model:
@@ -164,13 +190,17 @@ def _opened(store: Store, name: str, precision: Precision, threads: int) -> Mode
     return Model(manifest, info, folder, session)
 
 
-def _scores(model: Model, images: Path, pictures: Sequence[LabelledPicture]) -> Scores:
+def _verdicts(model: Model, title: str, images: Path, pictures: Sequence[LabelledPicture]) -> list[Verdict]:
     spec = InputSpec.model_validate(model.manifest.input)
     verdicts = []
-    for labelled in tqdm(pictures, desc=f"{images.name}, {model.info.precision}", disable=None):
+    for labelled in tqdm(pictures, desc=f"{title}, {model.info.precision}", disable=None):
         picture = calibrated(labelled, images)
         prediction = predict(picture, images, model, spec)
         verdicts.append(judge(picture.image, prediction, picture.table(), classes=spec.classes))
+    return verdicts
+
+
+def _scores(verdicts: Sequence[Verdict]) -> Scores:
     find, types = (figures(verdicts, kind, IOU_THRESHOLD) for kind in (FIND, TYPES))
     return Scores.model_validate(
         {"find_f1": find["f1"], "type_f1": types["f1"], "true": find["true"], "predicted": find["predicted"]}

@@ -145,11 +145,16 @@ def test_a_users_micrograph_becomes_the_sample_in_the_grey_levels_that_the_model
     assert np.all(np.diff(stretched.ravel()) >= 0)
 
 
-def evidence(find: float, types: float) -> Evidence:
-    """What a measurement says where bf16 changes both F1 by so much."""
-    fp32 = Scores(find_f1=0.7, type_f1=0.5, true=239, predicted=250)
-    bf16 = Scores(find_f1=0.7 + find, type_f1=0.5 + types, true=239, predicted=250)
-    return Evidence(sha256="0" * 64, runtime="openvino", sets={"three": SetEvidence(pictures=4, fp32=fp32, bf16=bf16)})
+def evidence(find: float, types: float, *, small_set: float = 0.0) -> Evidence:
+    """What a measurement says where bf16 changes F1 by so much, of many defects and of a few."""
+
+    def one(pictures: int, defects: int, find: float, types: float) -> SetEvidence:
+        fp32 = Scores(find_f1=0.7, type_f1=0.5, true=defects, predicted=defects)
+        bf16 = Scores(find_f1=0.7 + find, type_f1=0.5 + types, true=defects, predicted=defects)
+        return SetEvidence(pictures=pictures, fp32=fp32, bf16=bf16)
+
+    sets = {"three": one(4, 239, find, types), "steel": one(2, 30, small_set, 0.0)}
+    return Evidence(sha256="0" * 64, runtime="openvino", together=one(6, 269, 0.0, 0.0), sets=sets)
 
 
 def test_bf16_needs_equal_scores() -> None:
@@ -159,9 +164,17 @@ def test_bf16_needs_equal_scores() -> None:
         assert set(precision_rules(report, evidence(find, types))) == {"fp32"}
     rule = precision_rules(report, evidence(-0.004, 0.004))["bf16"]
     assert rule.tolerance["boxes"] == 1.4
-    assert "4 labelled real micrographs (three)" in (rule.evidence or "")
+    assert "6 labelled real micrographs (269 defects)" in (rule.evidence or "")
     # What was not compared on this machine has no tolerance to be checked by.
     assert set(precision_rules(DetectionReport(reference="", comparisons=[]), evidence(0, 0))) == {"fp32"}
+
+
+def test_a_set_with_few_defects_counts_with_the_others_only() -> None:
+    """One of 30 defects more or less changes F1 by 0.03: such a set cannot show a difference of 0.005."""
+    few = evidence(0.001, 0.002, small_set=0.02)
+    assert (few.largest[0], few.largest[1]) == (pytest.approx(0.002), "type_f1 on three")
+    assert few.holds
+    assert "steel, with too few defects to tell" in few.sentence()
 
 
 @pytest.mark.parametrize(("sides", "tile_px"), [((0, 1333), 1024), ((800, 1333), 1333), ((600, 900), 1024)])
