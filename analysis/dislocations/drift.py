@@ -29,6 +29,8 @@ _PEAK_PX = 15  # around the peak that do not count for those two
 _FARTHEST = 0.25  # of the frame: a larger step between two frames is not looked for
 _RENEW = 0.08  # of the frame: after so much drift the reference is renewed, while enough of it is still in view
 _MARGIN_PX = 4.0  # painted over beside each line
+_ROUNDS = 3
+_NEAR_PX = 0.15  # less is left between two frames that are laid on each other as well as whole pixels allow
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,9 @@ class DriftEstimator:
     """
 
     def __init__(self) -> None:
-        self._reference: FloatArray | None = None
+        self._reference: _Frame | None = None
         self._reference_at = (0.0, 0.0)
-        self._last: tuple[FloatArray, tuple[float, float]] | None = None
+        self._last: tuple[_Frame, tuple[float, float]] | None = None
 
     def update(self, pixels: npt.NDArray[np.floating], lines: Iterable[MeasuredLine]) -> Drift:
         """The drift at the next frame.
@@ -63,7 +65,7 @@ class DriftEstimator:
         pixels: (height, width), the same for all frames, without a data bar.
         lines: of this frame, to be left out.
         """
-        frame, step = _banded(pixels, line_mask(lines, *pixels.shape, margin_px=_MARGIN_PX))
+        frame = _banded(pixels, line_mask(lines, *pixels.shape, margin_px=_MARGIN_PX))
         if self._reference is None or self._last is None:
             self._reference, self._last = frame, (frame, (0.0, 0.0))
             return Drift(0.0, 0.0, True)
@@ -76,9 +78,9 @@ class DriftEstimator:
                 self._reference, self._reference_at = self._last
         if shift is None:
             return Drift(*self._last[1], False)
-        at = (base[0] + step * shift[0], base[1] + step * shift[1])
+        at = (base[0] + frame.step * shift[0], base[1] + frame.step * shift[1])
         self._last = (frame, at)
-        if math.hypot(*shift) > _RENEW * min(frame.shape):
+        if math.hypot(*shift) > _RENEW * min(frame.band.shape):
             self._reference, self._reference_at = frame, at
         return Drift(*at, True)
 
@@ -94,35 +96,72 @@ def line_mask(lines: Iterable[MeasuredLine], height: int, width: int, *, margin_
     return mask
 
 
-def _banded(pixels: npt.NDArray[np.floating], hidden: BoolArray) -> tuple[FloatArray, int]:
-    """The frame in a band of lengths, hidden places painted over; and how many pixels were binned to one."""
-    frame = np.asarray(pixels, np.float32)
-    seen = (~hidden).astype(np.float32)
-    around = ndi.gaussian_filter(seen, _COARSE_PX / 2)
-    filled = ndi.gaussian_filter(frame * seen, _COARSE_PX / 2) / np.maximum(around, 1e-6)
-    frame = np.where(hidden, np.where(around > 1e-3, filled, frame.mean()), frame)
+@dataclass(frozen=True, eq=False)
+class _Frame:
+    """A frame in a band of lengths; 1 where it was seen and 0 where it was painted over; pixels binned to one."""
+
+    band: FloatArray
+    seen: FloatArray
+    step: int
+
+
+def _banded(pixels: npt.NDArray[np.floating], hidden: BoolArray) -> _Frame:
+    frame, seen = np.asarray(pixels, np.float32), (~hidden).astype(np.float32)
     step = max(1, -(-min(frame.shape) // _BINNED_PX))
     if step > 1:
         height, width = (length // step * step for length in frame.shape)
-        frame = frame[:height, :width].reshape(height // step, step, width // step, step).mean(axis=(1, 3))
+        frame, seen = (
+            part[:height, :width].reshape(height // step, step, width // step, step).mean(axis=(1, 3))
+            for part in (frame * seen, seen)
+        )
+        frame, seen = frame / np.maximum(seen, 1e-6), (seen > 0.99).astype(np.float32)
+    if not seen.all():
+        around = ndi.gaussian_filter(seen, _COARSE_PX / 2)
+        filled = ndi.gaussian_filter(frame * seen, _COARSE_PX / 2) / np.maximum(around, 1e-6)
+        frame = np.where(seen > 0, frame, np.where(around > 1e-3, filled, frame.mean()))
     band = ndi.gaussian_filter(frame, _FINE_PX) - ndi.gaussian_filter(frame, _COARSE_PX)
-    limit = 4 * float(band.std())
-    return np.clip(band, -limit, limit), step  # one speck of dirt on the camera must not decide
+    limit = 4 * float(band.std())  # one speck of dirt on the camera must not decide
+    return _Frame(np.clip(band, -limit, limit), seen, step)
 
 
-def _shift(reference: FloatArray, frame: FloatArray) -> tuple[float, float] | None:
+def _shift(reference: _Frame, frame: _Frame) -> tuple[float, float] | None:
     """How far (dx, dy) the frame's content lies from the reference's; None where the two have nothing in common."""
-    rough, stands_out = _peak(reference, frame, farthest=int(_FARTHEST * min(frame.shape)))
+    rough, stands_out = _peak(reference.band, frame.band, farthest=int(_FARTHEST * min(frame.band.shape)))
     if not stands_out:
         return None
-    # again on what both show, so that the window and the wrapping around do not pull towards zero
-    dx, dy = round(rough[0]), round(rough[1])
-    height, width = frame.shape
-    top, left = max(0, dy), max(0, dx)
-    bottom, right = min(height, height + dy), min(width, width + dx)
-    shared = reference[top - dy : bottom - dy, left - dx : right - dx], frame[top:bottom, left:right]
-    fine, _ = _peak(*shared, farthest=4)
-    return dx + fine[0], dy + fine[1]
+    # Again on what both show, so that neither the window nor what is painted over pulls towards zero. It still pulls
+    # towards the whole pixels at which the two are laid on each other: those are right that leave least.
+    x, y = round(rough[0]), round(rough[1])
+    left = {(x, y): _remainder(reference, frame, x, y)}
+    for _ in range(_ROUNDS):
+        dx, dy = left[x, y]
+        for at in ((x + _sign(dx), y), (x, y + _sign(dy)), (x + _sign(dx), y + _sign(dy))):
+            if at not in left:
+                left[at] = _remainder(reference, frame, *at)
+        best = min(left, key=lambda at: math.hypot(*left[at]))
+        if best == (x, y):
+            break
+        x, y = best
+    return x + left[x, y][0], y + left[x, y][1]
+
+
+def _sign(value: float) -> int:
+    """-1, 0 or 1; 0 for what is near to nothing."""
+    return 0 if abs(value) < _NEAR_PX else int(math.copysign(1, value))
+
+
+def _remainder(reference: _Frame, frame: _Frame, x: int, y: int) -> tuple[float, float]:
+    """What is left of the shift when the frame is laid on the reference by whole pixels, from what both have seen."""
+    height, width = frame.band.shape
+    top, left, bottom, right = max(0, y), max(0, x), min(height, height + y), min(width, width + x)
+    there, here = np.s_[top - y : bottom - y, left - x : right - x], np.s_[top:bottom, left:right]
+    seen = reference.seen[there] * frame.seen[here]
+    return _peak(_levelled(reference.band[there], seen), _levelled(frame.band[here], seen), farthest=4)[0]
+
+
+def _levelled(band: FloatArray, seen: FloatArray) -> FloatArray:
+    """Deviations from the mean of what was seen; 0 elsewhere."""
+    return (band - float((band * seen).sum()) / max(float(seen.sum()), 1.0)) * seen
 
 
 def _peak(a: FloatArray, b: FloatArray, *, farthest: int) -> tuple[tuple[float, float], bool]:

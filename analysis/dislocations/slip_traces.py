@@ -19,8 +19,8 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 _SHORTEST_PX = 30.0  # anything shorter looks straight
-_SAG_PX = 2.0  # a straight line stays this close to its chord, or
-_SAG = 0.012  # this part of its length
+_SAG_PX = 2.0  # a straight line stays this close to its axis, or
+_SAG = 0.008  # this part of its length
 _CONTACT_PX = 6.0  # an end so close to a line ends on it
 _INSIDE_PX = 12.0  # and inside of it where it is so far from its ends
 _PARALLEL_DEG = 5.0
@@ -60,7 +60,7 @@ def without_slip_traces(lines: Sequence[Line], height: int, width: int) -> list[
 
 
 def is_straight(line: Line) -> bool:
-    """Whether a line is long enough to tell, and stays within 2 px or 1.2 % of its length of a straight one."""
+    """Whether a line is long enough to tell, and stays within 2 px or 0.8 % of its length of its axis."""
     if line.length_px < _SHORTEST_PX:
         return False
     x, y = _direction(line)

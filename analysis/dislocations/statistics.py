@@ -18,7 +18,8 @@ FloatArray = npt.NDArray[np.float64]
 
 LENGTH_BIN_PX = 25.0
 LENGTH_BIN_NM = 25.0
-_STRAIGHT_PX = 1e5  # a larger radius than this is a straight line's: None
+_STRAIGHT = 1e5  # px or nm: a larger radius than this is a straight line's
+_MIDDLE_PX = 40.0
 _EDGE_PX = 3.0
 
 
@@ -104,15 +105,23 @@ class MeasuredLine:
         """As `max_curvature_per_px`, in nm⁻¹."""
         return None if self.curvature_per_nm is None else float(np.abs(self.curvature_per_nm[self._inside]).max())
 
-    @property
+    @cached_property
     def radius_px(self) -> float | None:
-        """Radius of the osculating circle at the middle of the line; None where it is straight there."""
-        return _radius(self.spline)
+        """Radius of the osculating circle at the middle of the line; None where it is straight there.
 
-    @property
+        Of the mean curvature over 40 px (half of a shorter line), over which the steps of the mask's pixels cancel.
+        """
+        return _radius(self.spline, self._middle)
+
+    @cached_property
     def radius_nm(self) -> float | None:
         """The same in nm."""
-        return None if self.spline_nm is None or self.radius_px is None else _radius(self.spline_nm)
+        return None if self.spline_nm is None or self.radius_px is None else _radius(self.spline_nm, self._middle)
+
+    @property
+    def _middle(self) -> FloatArray:
+        half = min(_MIDDLE_PX / max(self.length_px, 1e-9), 0.5) / 2
+        return np.interp(np.linspace(0.5 - half, 0.5 + half, 31), np.linspace(0, 1, 201), self.spline.parameters(201))
 
     @property
     def _inside(self) -> slice:
@@ -120,10 +129,9 @@ class MeasuredLine:
         return slice(skip, POINTS - skip)
 
 
-def _radius(spline: Spline) -> float | None:
-    middle = spline.parameters(3)[1]
-    curvature = abs(float(spline.curvature(middle)))
-    return 1 / curvature if curvature * _STRAIGHT_PX > 1 else None
+def _radius(spline: Spline, stretch: FloatArray) -> float | None:
+    curvature = abs(float(spline.curvature(stretch).mean()))
+    return 1 / curvature if curvature * _STRAIGHT > 1 else None
 
 
 def measured(
