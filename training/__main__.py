@@ -12,6 +12,7 @@ from training.defects import commands as defects_training
 from training.defects.evaluation import command as defects_evaluation
 from training.defects.synthetic import command as defects
 from training.dislocations import commands as dislocations_training
+from training.dislocations import evaluation_report as dislocations_evaluation
 from training.dislocations.synthetic import command as dislocations
 
 
@@ -26,6 +27,7 @@ def parser() -> argparse.ArgumentParser:
     families = evaluate.add_subparsers(required=True, metavar="FAMILY")
     atoms.add_evaluation(families.add_parser("atoms", help="atom columns"))
     defects_evaluation.add_evaluation(families.add_parser("defects", help="irradiation defects"))
+    dislocations_evaluation.add_evaluation(families.add_parser("dislocations", help="dislocation lines"))
     generate = verbs.add_parser("generate", help="write simulated micrographs with their truth")
     generated = generate.add_subparsers(required=True, metavar="FAMILY")
     atoms.add_generation(generated.add_parser("atoms", help="HAADF micrographs of five lattices"))
