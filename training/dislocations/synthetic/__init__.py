@@ -8,6 +8,7 @@ frame.pixels, frame.masks(), frame.lines[0].points
 
 from training.dislocations.synthetic.distributions import Microstructure, microstructure
 from training.dislocations.synthetic.drawing import draw_parameters, twin
+from training.dislocations.synthetic.motion import film, glide_directions
 from training.dislocations.synthetic.parameters import Parameters
 from training.dislocations.synthetic.patches import without_lines
 from training.dislocations.synthetic.rendering import SyntheticFrame, TrueLine, render
@@ -20,6 +21,8 @@ __all__ = [
     "SyntheticFrame",
     "TrueLine",
     "draw_parameters",
+    "film",
+    "glide_directions",
     "microstructure",
     "render",
     "twin",

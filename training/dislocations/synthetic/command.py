@@ -49,7 +49,7 @@ def add_generation(generated: argparse._SubParsersAction[argparse.ArgumentParser
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `python -m training generate dislocations`."""
-    parser.add_argument("--microstructure", default="M2", help="M1, M2 or the path of a JSON (default: M2)")
+    parser.add_argument("--microstructure", default="M2", help="M1, M2, Ti or the path of a JSON (default: M2)")
     parser.add_argument("--count", type=int, default=10, help="number of frames (default: 10)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the first; the next one has the next seed")
     parser.add_argument("--out", type=Path, required=True, help="folder, made where it is not there")

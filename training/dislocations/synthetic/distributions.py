@@ -1,7 +1,7 @@
 """What a microstructure's frames are drawn from: distributions, as JSON that can be measured, written and shared.
 
-`m1` was measured on real frames of in-situ glide, `m2` is wide and even. Lengths along and across a slip band are in
-slip widths, the distance of its two traces; other lengths are px.
+`m1` was measured on real frames of in-situ glide, `m2` is wide and even, `ti` is after another material. Lengths along
+and across a slip band are in slip widths, the distance of its two traces; other lengths are px.
 """
 
 from __future__ import annotations
@@ -201,7 +201,7 @@ def shipped() -> tuple[str, ...]:
 
 
 def microstructure(name: str | Path) -> Microstructure:
-    """A shipped microstructure by its name, M1 or M2, or one from a JSON file.
+    """A shipped microstructure by its name, M1, M2 or Ti, or one from a JSON file.
 
     Raises
     ------

@@ -68,7 +68,8 @@ def draw_parameters(
         if drawn.lines and room:
             pile_ups.append(PileUp(drawn.band, drawn.lines[:room]))
     background, detector = _background(dice, kind, frame, folder), _detector(dice, kind.surroundings, folder)
-    look = Look(dice, kind.lines, least_depth=_least_depth(background, detector))
+    look = Look(dice, kind.lines)
+    look.depth = max(look.depth, _least_depth(background, detector, look.width_px))
     lines: list[Line] = []
     numbers: list[int] = []
     traces: list[Trace] = []
@@ -115,7 +116,8 @@ def twin(
     kind = _microstructure(microstructure)
     dice, frame = Dice(seed), Frame(height=labels.height_px, width=labels.width_px)
     background, detector = _background(dice, kind, frame, folder), _detector(dice, kind.surroundings, folder)
-    look = Look(dice, kind.lines, least_depth=_least_depth(background, detector))
+    look = Look(dice, kind.lines)
+    look.depth = max(look.depth, _least_depth(background, detector, look.width_px))
     lines = [draw_line(dice, look, curves.resampled(points, _TWIN_STEP_PX), ()) for points in labels.lines]
     specks = [dot for line in lines for dot in dots(dice, look, line)]
     traces = [piece for points in labels.slip_traces for piece in loose_trace(dice, kind.traces, points)]
@@ -164,10 +166,12 @@ def _background(dice: Dice, kind: Microstructure, frame: Frame, folder: PictureF
     )
 
 
-def _least_depth(background: Background, detector: Detector) -> float:
+def _least_depth(background: Background, detector: Detector, width_px: float) -> float:
     """What a line needs to be seen before its background, by a person who knows that it is there."""
     perlin = 0.0 if background.perlin is None else 0.25 * background.perlin.contrast
-    return 0.08 + perlin + 2.0 * sum(grain.rms for grain in detector.grains)
+    # noise averages out across a broad line
+    rough = sum(grain.rms for grain in detector.grains) * min(1.0, 5.0 / width_px)
+    return 0.08 + perlin + 2.0 * rough
 
 
 def _perlin(dice: Dice) -> Perlin:

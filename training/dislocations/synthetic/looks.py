@@ -22,9 +22,9 @@ _OUTLINE_PX = 4.0  # between the points of a region's outline
 class Look:
     """What the lines of one frame have in common."""
 
-    def __init__(self, dice: Dice, ranges: LineContrast, *, least_depth: float = 0.0) -> None:
+    def __init__(self, dice: Dice, ranges: LineContrast) -> None:
         self.ranges = ranges
-        self.depth = max(ranges.depth.draw(dice), least_depth)
+        self.depth = ranges.depth.draw(dice)
         self.width_px = ranges.width_px.draw(dice)
         self.exponent = ranges.exponent.draw(dice)
         self.skew = ranges.skew.draw(dice)

@@ -29,14 +29,15 @@ class TrueLine:
     """One true dislocation.
 
     points: (n, 2) x, y in px, about a pixel apart: its longest piece inside the frame. mask: the pixels of that piece,
-    cropped; its first column is `left_px`, its first row `top_px`. pile_up: number of the pile-up
-    that it belongs to. width_px: full width at half of the contrast.
+    cropped; its first column is `left_px`, its first row `top_px`. number: of the line in the
+    parameters. pile_up: of the pile-up that it belongs to. width_px: full width at half of the contrast.
     """
 
     points: FloatArray
     mask: npt.NDArray[np.bool_]
     left_px: int
     top_px: int
+    number: int
     pile_up: int
     width_px: float
 
@@ -69,9 +70,9 @@ class SyntheticFrame:
         return LabelledFrame(name, *self.parameters.frame.shape, lines, traces)
 
 
-def _rng(parameters: Parameters, stream: int) -> np.random.Generator:
+def random_stream(parameters: Parameters, *stream: int) -> np.random.Generator:
     """A stream of random numbers of its own for every effect, so that one does not shift another's."""
-    return np.random.default_rng([parameters.seed, stream])
+    return np.random.default_rng([parameters.seed, *stream])
 
 
 def render(parameters: Parameters, folder: PictureFolder | None = None) -> SyntheticFrame:
@@ -83,9 +84,9 @@ def render(parameters: Parameters, folder: PictureFolder | None = None) -> Synth
     ------
     ValueError: the background has layers, and `folder` is not the one that they come from.
     """
-    field = brightness(parameters.frame, parameters.background, _rng(parameters, 1), folder)
+    field = brightness(parameters.frame, parameters.background, random_stream(parameters, 1), folder)
     field *= np.exp(-attenuation(parameters))
-    grey = record(field, parameters.detector, _rng(parameters, 2))
+    grey = record(field, parameters.detector, random_stream(parameters, 2))
     return SyntheticFrame(grey, true_lines(parameters), parameters)
 
 
@@ -113,5 +114,5 @@ def true_lines(parameters: Parameters) -> tuple[TrueLine, ...]:
             continue
         mask, left, top = curves.mask(pieces[0], line.mask_width_px, height, width)
         pile_up = parameters.pile_up[number] if number < len(parameters.pile_up) else 0
-        found.append(TrueLine(pieces[0], mask, left, top, pile_up, line.width_px))
+        found.append(TrueLine(pieces[0], mask, left, top, number, pile_up, line.width_px))
     return tuple(found)
