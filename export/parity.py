@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,8 @@ from model_store import runtimes
 from model_store.manifest import Precision, Tensors, WeightFile, WeightFormat
 
 Array = npt.NDArray[np.float32]
+REFERENCE = f"PyTorch {torch.__version__}, fp32, eager"
+"""What every runtime is compared with."""
 
 
 class Parity(BaseModel):
@@ -63,24 +65,34 @@ def compare(
     with torch.inference_mode():
         expected = [network.eval()(torch.from_numpy(batch)).numpy() for batch in inputs]
     comparisons = []
+    for name, precision, session in sessions(folder, files, tensors, threads=threads):
+        for batch, answer in zip(inputs, expected, strict=True):
+            difference = np.abs(session.run([batch])[0] - answer)
+            comparisons.append(
+                Parity(
+                    runtime=name,
+                    precision=precision,
+                    shape=batch.shape,
+                    max_difference=float(difference.max()),
+                    mean_difference=float(difference.mean()),
+                )
+            )
+    return ParityReport(reference=REFERENCE, comparisons=comparisons)
+
+
+def sessions(
+    folder: Path, files: Mapping[WeightFormat, WeightFile], tensors: Tensors, *, threads: int
+) -> Iterator[tuple[str, Precision, runtimes.Session]]:
+    """A model's files opened in every runtime and precision that this machine has: runtime, precision, session."""
     precisions: tuple[Precision, ...] = ("fp32", "bf16")
     for name in runtimes.names():
         runtime = runtimes.find(name)
         if runtime.FORMAT is None or runtime.FORMAT not in files or not runtime.available():
             continue
         for precision in precisions:
-            if not runtime.supports(precision):
-                continue
-            session = runtime.open_session(folder / files[runtime.FORMAT].path, tensors, precision, threads)
-            for batch, answer in zip(inputs, expected, strict=True):
-                difference = np.abs(session.run([batch])[0] - answer)
-                comparisons.append(
-                    Parity(
-                        runtime=name,
-                        precision=precision,
-                        shape=batch.shape,
-                        max_difference=float(difference.max()),
-                        mean_difference=float(difference.mean()),
-                    )
+            if runtime.supports(precision):
+                yield (
+                    name,
+                    precision,
+                    runtime.open_session(folder / files[runtime.FORMAT].path, tensors, precision, threads),
                 )
-    return ParityReport(reference=f"PyTorch {torch.__version__}, fp32, eager", comparisons=comparisons)

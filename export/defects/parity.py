@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from analysis.defects import masks as defect_masks
 from analysis.defects.pasting import paste
 from export.defects.conversion import INPUT, OUTPUTS
-from model_store import runtimes
+from export.parity import REFERENCE, sessions
 from model_store.manifest import Precision, Tensors, WeightFile, WeightFormat
 from training.defects.networks import MaskRCNN
 
@@ -157,16 +157,8 @@ def report(
     assert [tensor.name for tensor in tensors.inputs] == [INPUT]
     expected = [detections_of(network.eval(), image) for image in images]
     comparisons = []
-    precisions: tuple[Precision, ...] = ("fp32", "bf16")
-    for name in runtimes.names():
-        runtime = runtimes.find(name)
-        if runtime.FORMAT is None or runtime.FORMAT not in files or not runtime.available():
-            continue
-        for precision in precisions:
-            if not runtime.supports(precision):
-                continue
-            session = runtime.open_session(folder / files[runtime.FORMAT].path, tensors, precision, threads)
-            for image, answer in zip(images, expected, strict=True):
-                found = dict(zip(OUTPUTS, session.run([image]), strict=True))
-                comparisons.append(compare(answer, found, image.shape, runtime=name, precision=precision))
-    return DetectionReport(reference=f"PyTorch {torch.__version__}, fp32, eager", comparisons=comparisons)
+    for name, precision, session in sessions(folder, files, tensors, threads=threads):
+        for image, answer in zip(images, expected, strict=True):
+            found = dict(zip(OUTPUTS, session.run([image]), strict=True))
+            comparisons.append(compare(answer, found, image.shape, runtime=name, precision=precision))
+    return DetectionReport(reference=REFERENCE, comparisons=comparisons)
