@@ -46,17 +46,17 @@ def test_labels_lie_beside_the_frames_as_labelme_has_them(made: Path) -> None:
 
 def test_the_contact_sheet_shows_every_line_in_its_colour(made: Path) -> None:
     with Image.open(made / "contact_sheet.png") as picture:
-        sheet = np.asarray(picture.convert("RGB")).reshape(-1, 3)
-    colours = {tuple(int(value) for value in one) for one in np.unique(sheet, axis=0)}
-    assert {colour(0), colour(1)} <= colours
+        sheet = np.asarray(picture.convert("RGB"))
+    for number in (0, 1):
+        assert (sheet == colour(number)).all(axis=2).sum() > 100
 
 
 def test_twins_backgrounds_and_microstructures_from_labels(made: Path, tmp_path: Path) -> None:
     twins, clean, measured = tmp_path / "twins", tmp_path / "clean", tmp_path / "m.json"
-    assert main(["generate", "dislocations", "--count", "4", "--out", str(twins), "--twins-of", str(made)]) == 0
+    assert main(["generate", "dislocations", "--count", "3", "--out", str(twins), "--twins-of", str(made)]) == 0
     originals = read_frames(made)
     for number, frame in enumerate(read_frames(twins)):
-        assert len(frame.lines) == len(originals[number % 3].lines)
+        assert len(frame.lines) == len(originals[number].lines)
 
     assert main(["generate", "dislocation-backgrounds", "--labels", str(made), "--out", str(clean)]) == 0
     assert len(PictureFolder(clean).names) == 3

@@ -31,9 +31,9 @@ def real(shared_data: Path) -> list[np.ndarray]:
 @pytest.fixture(scope="module")
 def synthetic() -> list[np.ndarray]:
     """Frames whose Perlin background is as faint as that of the real ones."""
-    drawn = (draw_parameters(seed, microstructure="M1") for seed in range(60))
+    drawn = (draw_parameters(seed, microstructure="M1") for seed in range(40))
     quiet = [one for one in drawn if one.background.perlin is not None and one.background.perlin.contrast < 0.09]
-    return [render(parameters).pixels.astype(float) for parameters in quiet[:10]]
+    return [render(parameters).pixels.astype(float) for parameters in quiet[:6]]
 
 
 def found(pixels: np.ndarray) -> list[np.ndarray]:

@@ -141,7 +141,7 @@ def labelled(parameters: Parameters) -> LabelledFrame:
 def again() -> Microstructure:
     """M1, measured on frames that were drawn from M1."""
     frames = []
-    for seed in range(12):
+    for seed in range(8):
         parameters = draw_parameters(seed, microstructure="M1")
         if len(parameters.lines) >= 2:
             frames.append(measure(render(parameters).pixels, labelled(parameters)))
