@@ -26,7 +26,7 @@ def card(manifest: Manifest, about: About, report: DetectionReport) -> str:
         f"{_grey_levels(spec)} Classes: {', '.join(spec['classes'])}. `boxes` in px, `scores` from 0 to 1, `masks` of "
         f"{side} × {side} probabilities that cover the box. {_scaling(spec)}",
         *_origin(manifest),
-        *_training(manifest.training, about),
+        *training_parts(manifest.training, about),
         "## Scores",
         *_scores(manifest.scores, about),
         "## Runtimes",
@@ -66,14 +66,28 @@ def _origin(manifest: Manifest) -> list[str]:
     return ["## Origin", "\n".join(sources)] if sources else []
 
 
-def _training(record: Training | None, about: About) -> list[str]:
+def training_parts(record: Training | None, about: About) -> list[str]:
+    """The card's section on the training, stage by stage; nothing where nothing is known."""
     parts = ["## Training"]
     if about.training:
         parts.append(about.training.strip())
-    if record is not None:
-        parts.append(f"{record.minutes:g} minutes on {record.device}: {record.data}. Made again by")
-        parts.append("\n".join(f"    {line}" for line in record.command.splitlines()))
+    stages = _stages(record)
+    if len(stages) > 1:
+        parts.append(f"{len(stages)} stages, {sum(stage['minutes'] for stage in stages):g} minutes together.")
+    for stage in stages:
+        parts.append(f"{stage['minutes']:g} minutes on {stage['device']}: {stage['data']}. Made again by")
+        parts.append("\n".join(f"    {line}" for line in stage["command"].splitlines()))
     return parts if len(parts) > 1 else []
+
+
+def _stages(record: Training | None) -> list[dict[str, Any]]:
+    """The runs that made the weights, the first one first."""
+    stages = []
+    stage = None if record is None else record.model_dump(mode="json")
+    while stage is not None:
+        stages.insert(0, stage)
+        stage = stage.get("earlier")
+    return stages
 
 
 def _scores(scores: dict[str, Any], about: About) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from model_store.manifest import Training
-from training.checkpoints import Checkpoint
+from training.checkpoints import FILE_NAME, Checkpoint
 from training.defects.settings import Settings
 from training.defects.sources import SourceSettings
 
@@ -16,7 +16,7 @@ NAMED_BY_THE_COMMAND = {"network", "seed", "steps", "minutes", "start", "sources
 
 
 def training_record(folder: Path) -> Training:
-    """The record of a run's folder."""
+    """The record of a run's folder; where it started from another run, `earlier` is the record of that one."""
     settings, checkpoint = Settings.read(folder), Checkpoint.read(folder)
     length = f"--steps {settings.steps}" if settings.steps else f"--minutes {settings.minutes:g}"
     begin = f"--start {' '.join(settings.start)}" if settings.start else f"--network {settings.network}"
@@ -27,6 +27,8 @@ def training_record(folder: Path) -> Training:
     more: dict[str, Any] = {name: given[name] for name in usual if given[name] != usual[name]}
     if settings.sources:
         more["real_pictures"] = {source.labels.parent.name: _source(source) for source in settings.sources}
+    if len(settings.start) == 1 and (Path(settings.start[0]) / FILE_NAME).exists():
+        more["earlier"] = training_record(Path(settings.start[0])).model_dump(mode="json", exclude_none=True)
     return Training(
         command=command,
         seed=settings.seed,

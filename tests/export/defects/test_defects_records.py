@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from emserve.exceptions import InvalidParameter
-from export.defects.about import read_about
+from export.defects.about import About, read_about
+from export.defects.card import training_parts
 from export.defects.records import training_record
 from export.defects.scores import named_scores, read_scores, score_table
+from model_store.manifest import Training
 from training.checkpoints import Checkpoint
 from training.defects.commands import add_training, settings_of
 from training.defects.evaluation.figures import COLUMNS
@@ -49,6 +52,18 @@ def test_a_run_is_recorded_as_the_command_that_makes_it_again(tmp_path: Path) ->
     assert content["real_pictures"]["fecral_111_boxes"]["left_out"] == ["a.jpg"]
     assert "4000 crops of 320² px, 50 % of them of synthetic micrographs" in record.data
     assert "steel_316l_loops" in record.data
+
+
+def test_a_second_stage_tells_of_the_first(tmp_path: Path) -> None:
+    first = checkpoint(tmp_path / "first")
+    record = training_record(checkpoint(tmp_path / "second", start=(str(first),), minutes=5.0))
+    assert f"--start {first}" in record.command
+    earlier = record.model_dump()["earlier"]
+    assert earlier == training_record(first).model_dump(mode="json", exclude_none=True)
+    stored = Training.model_validate(yaml.safe_load(yaml.safe_dump(record.model_dump(mode="json"))))
+    told = "\n".join(training_parts(stored, About()))
+    assert "2 stages, 124 minutes together" in told
+    assert told.index(earlier["command"]) < told.index(record.command)
 
 
 def test_the_command_of_a_synthetic_run_parses_to_the_same_settings(tmp_path: Path) -> None:
