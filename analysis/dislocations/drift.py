@@ -29,8 +29,7 @@ _PEAK_PX = 15  # around the peak that do not count for those two
 _FARTHEST = 0.25  # of the frame: a larger step between two frames is not looked for
 _RENEW = 0.08  # of the frame: after so much drift the reference is renewed, while enough of it is still in view
 _MARGIN_PX = 4.0  # painted over beside each line
-_ROUNDS = 3
-_NEAR_PX = 0.15  # less is left between two frames that are laid on each other as well as whole pixels allow
+_CLOSE_PX = 4  # around the peak of the correlation, where that of the ratio is
 
 
 @dataclass(frozen=True)
@@ -126,62 +125,39 @@ def _banded(pixels: npt.NDArray[np.floating], hidden: BoolArray) -> _Frame:
 
 def _shift(reference: _Frame, frame: _Frame) -> tuple[float, float] | None:
     """How far (dx, dy) the frame's content lies from the reference's; None where the two have nothing in common."""
-    rough, stands_out = _peak(reference.band, frame.band, farthest=int(_FARTHEST * min(frame.band.shape)))
-    if not stands_out:
-        return None
-    # Again on what both show, so that neither the window nor what is painted over pulls towards zero. It still pulls
-    # towards the whole pixels at which the two are laid on each other: those are right that leave least.
-    x, y = round(rough[0]), round(rough[1])
-    left = {(x, y): _remainder(reference, frame, x, y)}
-    for _ in range(_ROUNDS):
-        dx, dy = left[x, y]
-        for at in ((x + _sign(dx), y), (x, y + _sign(dy)), (x + _sign(dx), y + _sign(dy))):
-            if at not in left:
-                left[at] = _remainder(reference, frame, *at)
-        best = min(left, key=lambda at: math.hypot(*left[at]))
-        if best == (x, y):
-            break
-        x, y = best
-    return x + left[x, y][0], y + left[x, y][1]
-
-
-def _sign(value: float) -> int:
-    """-1, 0 or 1; 0 for what is near to nothing."""
-    return 0 if abs(value) < _NEAR_PX else int(math.copysign(1, value))
-
-
-def _remainder(reference: _Frame, frame: _Frame, x: int, y: int) -> tuple[float, float]:
-    """What is left of the shift when the frame is laid on the reference by whole pixels, from what both have seen."""
     height, width = frame.band.shape
-    top, left, bottom, right = max(0, y), max(0, x), min(height, height + y), min(width, width + x)
-    there, here = np.s_[top - y : bottom - y, left - x : right - x], np.s_[top:bottom, left:right]
-    seen = reference.seen[there] * frame.seen[here]
-    return _peak(_levelled(reference.band[there], seen), _levelled(frame.band[here], seen), farthest=4)[0]
-
-
-def _levelled(band: FloatArray, seen: FloatArray) -> FloatArray:
-    """Deviations from the mean of what was seen; 0 elsewhere."""
-    return (band - float((band * seen).sum()) / max(float(seen.sum()), 1.0)) * seen
-
-
-def _peak(a: FloatArray, b: FloatArray, *, farthest: int) -> tuple[tuple[float, float], bool]:
-    """Highest place (dx, dy) of the cross-correlation to a fraction of a pixel, and whether it stands out."""
-    height, width = a.shape
+    farthest = int(_FARTHEST * min(height, width))
     window = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1]).astype(np.float32)
-    shape = tuple(scipy.fft.next_fast_len(length + farthest, real=True) for length in a.shape)
-    spectra = [scipy.fft.rfft2((frame - frame.mean()) * window, shape) for frame in (a, b)]
-    correlation = scipy.fft.irfft2(np.conj(spectra[0]) * spectra[1], shape)
-    near = np.roll(correlation, (farthest, farthest), axis=(0, 1))[: 2 * farthest + 1, : 2 * farthest + 1]
-    y, x = (int(i) for i in np.unravel_index(int(np.argmax(near)), near.shape))
-    beside = np.ones(near.shape, bool)
+    levelled = [window * f.seen * (f.band - _level(f.band, window * f.seen)) for f in (reference, frame)]
+    correlation = _correlation(levelled[0], levelled[1], farthest)
+    y, x = (int(i) for i in np.unravel_index(int(np.argmax(correlation)), correlation.shape))
+    beside = np.ones(correlation.shape, bool)
     beside[max(0, y - _PEAK_PX) : y + _PEAK_PX + 1, max(0, x - _PEAK_PX) : x + _PEAK_PX + 1] = False
-    others = near[beside]
-    stands_out = others.size > 0 and near[y, x] > max(_SURE * float(others.std()), _ALONE * float(others.max()))
-    place = x - farthest + _vertex(near[y, :], x), y - farthest + _vertex(near[:, x], y)
-    return place, bool(stands_out)
+    others = correlation[beside]
+    if not others.size or correlation[y, x] <= max(_SURE * float(others.std()), _ALONE * float(others.max())):
+        return None
+    # The window, and the places that neither has seen, overlap best where the frames lie on each other as they are:
+    # divided by that overlap, the peak is not pulled there.
+    overlap = _correlation(window * reference.seen, window * frame.seen, farthest)
+    top, left = max(0, y - _CLOSE_PX), max(0, x - _CLOSE_PX)
+    close = np.s_[top : y + _CLOSE_PX + 1, left : x + _CLOSE_PX + 1]
+    ratio = correlation[close] / np.maximum(overlap[close], 1e-3 * float(overlap.max()))
+    y, x = (int(i) for i in np.unravel_index(int(np.argmax(ratio)), ratio.shape))
+    return left + x + _vertex(ratio[y, :], x) - farthest, top + y + _vertex(ratio[:, x], y) - farthest
 
 
-def _vertex(values: FloatArray, at: int) -> float:
+def _level(band: FloatArray, weights: FloatArray) -> float:
+    return float((weights * band).sum()) / max(float(weights.sum()), 1e-6)
+
+
+def _correlation(a: FloatArray, b: FloatArray, farthest: int) -> FloatArray:
+    """Cross-correlation at shifts of b against a from -farthest to farthest, in y and x."""
+    shape = tuple(scipy.fft.next_fast_len(length + farthest, real=True) for length in a.shape)
+    full = scipy.fft.irfft2(np.conj(scipy.fft.rfft2(a, shape)) * scipy.fft.rfft2(b, shape), shape)
+    return np.roll(full, (farthest, farthest), axis=(0, 1))[: 2 * farthest + 1, : 2 * farthest + 1]
+
+
+def _vertex(values: npt.NDArray[np.floating], at: int) -> float:
     """Offset of the top of a peak from its highest sample, by a parabola."""
     if not 0 < at < len(values) - 1:
         return 0.0

@@ -75,10 +75,10 @@ def pile_up(
 def picture(masks: list[np.ndarray], *, noise: float = 0.0, seed: int = 0, background: np.ndarray | None = None):
     """A micrograph's pixels: dark lines on a bright ground, float32."""
     shape = masks[0].shape if masks else (256, 256)
-    pixels = np.full(shape, BRIGHT) if background is None else background.astype(float).copy()
+    pixels = np.full(shape, BRIGHT) if background is None else background.astype(float)  # a copy
     for mask in masks:
         pixels[mask] -= BRIGHT - DARK
-    return (pixels + noise * np.random.default_rng(seed).normal(size=shape)).astype(np.float32)
+    return (pixels + noise * np.random.default_rng(seed).normal(size=pixels.shape)).astype(np.float32)
 
 
 class DarkNetwork:

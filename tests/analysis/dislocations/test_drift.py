@@ -40,7 +40,7 @@ def test_a_steady_drift_in_noise_as_strong_as_the_texture(step: tuple[float, flo
 
 
 def test_lines_that_glide_do_not_drift() -> None:
-    """Strong dark lines move by 4 px a frame to the right; the specimen drifts by 1 px a frame to the left."""
+    """Strong dark lines, a fifth of the frame with their margins, go 3 px a frame right, the specimen 1 px left."""
     specimen, estimator = Specimen(), DriftEstimator()
     course = pile_up(3, first=(40, 20), step=(45, 0), bow=10)
     for k in range(6):
@@ -49,7 +49,7 @@ def test_lines_that_glide_do_not_drift() -> None:
         for mask, _ in lines:
             frame[mask] -= BRIGHT - DARK
         drift = estimator.update(frame, [line for _, line in lines])
-        assert (drift.dx, drift.dy) == pytest.approx((-k, 0), abs=0.5)
+        assert (drift.dx, drift.dy) == pytest.approx((-k, 0), abs=0.7)
 
 
 def found(mask: np.ndarray) -> tuple[np.ndarray, MeasuredLine]:
