@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--evidence", type=Path, metavar="JSON", help="of `python -m export precision`, for bf16 to be allowed"
     )
+    parser.add_argument(
+        "--score", type=float, help="the least at which it calls something a defect, where none is asked"
+    )
     parser.add_argument("--title")
     parser.add_argument("--version", default="1.0.0")
     parser.add_argument("--licence", help="of the weights")
@@ -87,6 +91,9 @@ def run(options: argparse.Namespace) -> int:
         else:
             config, checkpoint = options.detectron2
             network, description = _of_detectron2(config, checkpoint, _names(options.classes), about, common)
+        if options.score is not None:
+            spec = InputSpec.model_validate(description.input.model_dump() | {"score": options.score})
+            description = replace(description, input=spec)
         manifest = export_network(network, description, folder, sample=options.sample)
     except (EmserveError, ParityError, OSError, ValueError) as error:
         print(error, file=sys.stderr)
