@@ -7,13 +7,27 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from training.defects.synthetic.parameters import Annotations, Frame
+from training.defects.synthetic.parameters import Annotations, Frame, ScaleBar
 from training.synthetic.resizing import FloatArray
 
 
 @lru_cache(maxsize=32)
 def _font(size_px: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size_px)
+
+
+def bar_right(frame: Frame, bar: ScaleBar) -> int:
+    """The column after the bar's last."""
+    return bar.x_px + max(1, round(bar.length_nm / frame.pixel_size_nm))
+
+
+def hidden(frame: Frame, annotations: Annotations) -> tuple[int, int, int, int] | None:
+    """What nobody can see: the box behind the scale bar, left, top, right, bottom, px; None without one."""
+    bar = annotations.scale_bar
+    if bar is None or bar.box is None:
+        return None
+    pad, text_top = bar.text_px // 2, bar.y_px - round(1.3 * bar.text_px)
+    return (bar.x_px - pad, text_top - pad, bar_right(frame, bar) + pad + 1, bar.y_px + bar.thickness_px + pad + 1)
 
 
 def annotate(grey: FloatArray, frame: Frame, annotations: Annotations) -> FloatArray:
@@ -34,13 +48,11 @@ def annotate(grey: FloatArray, frame: Frame, annotations: Annotations) -> FloatA
                 draw.rectangle((box[0], box[1], box[2] - 1, box[3] - 1), fill=annotations.strip)
     bar = annotations.scale_bar
     if bar is not None:
-        right = bar.x_px + max(1, round(bar.length_nm / frame.pixel_size_nm))
         text_at = (bar.x_px, bar.y_px - round(1.3 * bar.text_px))
-        if bar.box is not None:
-            pad = bar.text_px // 2
-            corner = (bar.x_px - pad, text_at[1] - pad, right + pad, bar.y_px + bar.thickness_px + pad)
-            draw.rectangle(corner, fill=bar.box)
-        edges = (bar.x_px, bar.y_px, right - 1, bar.y_px + bar.thickness_px - 1)
+        behind = hidden(frame, annotations)
+        if behind is not None:
+            draw.rectangle((*behind[:2], behind[2] - 1, behind[3] - 1), fill=bar.box)
+        edges = (bar.x_px, bar.y_px, bar_right(frame, bar) - 1, bar.y_px + bar.thickness_px - 1)
         draw.rectangle(edges, fill=bar.grey, outline=bar.outline)
         stroke = 0 if bar.outline is None else 1
         label = f"{bar.length_nm:g} nm"

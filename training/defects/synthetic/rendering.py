@@ -15,7 +15,7 @@ from analysis.defects.instances import Box, box_of
 from analysis.defects.masks import Mask, clipped
 from training.defects.labels import Ellipse, Label, LabelledPicture
 from training.defects.synthetic import ellipses, lines
-from training.defects.synthetic.annotations import annotate
+from training.defects.synthetic.annotations import annotate, hidden
 from training.defects.synthetic.background import brightness, shade
 from training.defects.synthetic.canvas import Canvas
 from training.defects.synthetic.detector import record
@@ -132,9 +132,16 @@ def render(parameters: Parameters, patches: Patches | None = None) -> SyntheticM
 
 
 def instances(parameters: Parameters) -> tuple[Instance, ...]:
-    """The true defects: marks with a class of which enough is inside the frame's field."""
-    found = (_instance(parameters.frame, mark) for mark in parameters.marks if mark.class_name is not None)
-    return tuple(instance for instance in found if instance is not None)
+    """The true defects: marks with a class, enough inside the field, not behind the scale bar's box."""
+    frame = parameters.frame
+    found = (_instance(frame, mark) for mark in parameters.marks if mark.class_name is not None)
+    behind = hidden(frame, parameters.annotations)
+    return tuple(one for one in found if one is not None and not (behind and _is_behind(one.mask, behind)))
+
+
+def _is_behind(mask: Mask, box: tuple[int, int, int, int]) -> bool:
+    left, top, right, bottom = box
+    return 2 * clipped(mask, left, top, right, bottom).area_px > mask.area_px
 
 
 def _instance(frame: Frame, mark: Ring | Disc | Bar) -> Instance | None:

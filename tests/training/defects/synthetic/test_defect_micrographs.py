@@ -21,9 +21,11 @@ from training.defects.synthetic import (
     intensity,
     render,
 )
+from training.defects.synthetic.annotations import hidden
 from training.defects.synthetic.marks import Bar, Disc, Mark, Ring
 from training.defects.synthetic.materials import MATERIALS
 from training.defects.synthetic.parameters import Annotations, Background, Border, Detector, Frame, ScaleBar
+from training.defects.synthetic.rendering import instances
 
 
 def plain(*marks: Mark, size: int = 128, pixel_size_nm: float = 0.5, **more: object) -> Parameters:
@@ -325,3 +327,20 @@ def test_instances_are_small_in_memory() -> None:
     held = sum(instance.mask.width_px * instance.mask.height_px for instance in micrograph.instances)
     assert len(micrograph.instances) > 10
     assert held < 0.2 * len(micrograph.instances) * micrograph.pixels.size
+
+
+def test_nothing_is_labelled_behind_the_box_of_the_scale_bar() -> None:
+    bar = ScaleBar(x_px=40, y_px=100, length_nm=20, thickness_px=3, text_px=12, grey=0, box=255)
+    annotations = Annotations(scale_bar=bar)
+    bare = plain(annotations=annotations)
+    behind = hidden(bare.frame, annotations)
+    assert behind is not None
+    left, top, right, bottom = behind
+    box = render(bare).pixels[top:bottom, left:right]
+    assert (box[0] == 255).all()
+    assert (box[:, -1] == 255).all()
+    assert (render(bare).pixels[top - 1, left:right] < 255).all()
+    x_nm, y_nm = (left + right) / 4, (top + bottom) / 4
+    assert len(instances(plain(dot(x_nm, y_nm, 4), annotations=annotations))) == 0
+    assert len(instances(plain(dot(x_nm, y_nm, 4)))) == 1
+    assert len(instances(plain(dot(x_nm, top / 2 - 1, 4), annotations=annotations))) == 1
