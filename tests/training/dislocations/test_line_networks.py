@@ -21,7 +21,7 @@ LARGEST_SHIPPED_BYTES = 20_000_000
 MASKS = 3
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def one_thread() -> Iterator[None]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
