@@ -1,0 +1,53 @@
+"""`python -m export precision`: the same labelled pictures in fp32 and in bf16."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from export.__main__ import main
+from export.defects.precision import Evidence
+from export.defects.samples import drawn
+from model_store import runtimes
+from model_store.store import Store
+from training.defects.synthetic.command import save, save_truth
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two small pictures and what is in them."""
+    folder = tmp_path_factory.mktemp("labelled")
+    pictures = {f"{seed}.tif": drawn(seed, (96, 128), 0.4) for seed in (900_000_017, 900_000_026)}
+    for name, picture in pictures.items():
+        save(picture, folder / Path(name).stem)
+    save_truth(pictures, folder)
+    return folder
+
+
+def test_both_precisions_are_judged_on_the_same_pictures(
+    narrow_store: Path, labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    openvino = runtimes.find("openvino")
+    if not openvino.available() or not openvino.supports("bf16"):
+        pytest.skip("nothing here is fast in bf16")
+    arguments = ["precision", "defects_narrow", "--store", str(narrow_store), "--out", str(tmp_path / "evidence.json")]
+    arguments += ["--images", str(labelled), "--labels", str(labelled / "defects.csv"), "--threads", "1"]
+    assert main(arguments) == 0
+    evidence = Evidence.model_validate_json((tmp_path / "evidence.json").read_text(encoding="utf-8"))
+    assert evidence.sha256 == Store(narrow_store).manifest("defects_narrow").files["onnx"].sha256
+    assert list(evidence.sets) == [labelled.name]
+    one = evidence.sets[labelled.name]
+    assert one == evidence.together
+    assert one.pictures == 2
+    assert one.fp32.true == one.bf16.true == 5
+    # The manifest does not allow bf16: measuring it does not ask.
+    assert set(Store(narrow_store).manifest("defects_narrow").precisions) == {"fp32"}
+    assert "2 pictures" in capsys.readouterr().out
+
+
+def test_pictures_are_needed(narrow_store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["precision", "defects_narrow", "--store", str(narrow_store), "--out", str(tmp_path / "evidence.json")]
+    assert main(arguments) == 1
+    assert "no labelled pictures" in capsys.readouterr().err
+    assert not (tmp_path / "evidence.json").exists()
