@@ -41,7 +41,18 @@ if TYPE_CHECKING:
         UnreadableMicrograph,
         UnsupportedFormat,
     )
-    from emserve.results import AtomColumn, AtomsResult, Defect, DefectsResult, ModelSummary
+    from emserve.results import (
+        AtomColumn,
+        AtomsResult,
+        Defect,
+        DefectsResult,
+        DislocationLine,
+        DislocationsFrame,
+        DislocationsResult,
+        DislocationsTracks,
+        DislocationTrack,
+        ModelSummary,
+    )
     from emserve.retries import Retries
 
 __version__ = "0.1.0"
@@ -58,6 +69,11 @@ __all__ = [
     "DeadlineExceeded",
     "Defect",
     "DefectsResult",
+    "DislocationLine",
+    "DislocationTrack",
+    "DislocationsFrame",
+    "DislocationsResult",
+    "DislocationsTracks",
     "EmptyBody",
     "EmserveError",
     "Forbidden",
@@ -87,6 +103,11 @@ _HOMES = {
     "AtomsResult": "results",
     "Defect": "results",
     "DefectsResult": "results",
+    "DislocationLine": "results",
+    "DislocationTrack": "results",
+    "DislocationsFrame": "results",
+    "DislocationsResult": "results",
+    "DislocationsTracks": "results",
     "ModelSummary": "results",
     "Retries": "retries",
 }

@@ -1,14 +1,14 @@
-"""Answers as tables: one row per finding (atom column, defect), one heading per quantity with its unit.
+"""Answers as tables: one row per finding (atom column, defect, line, track), one heading per quantity with its unit.
 
 The headings are the fields of the finding's class in their order; fields that a newer server adds follow by name. What
-is no single value (a mask) is not in a table.
+is no single value (a mask, the points of a line) is not in a table.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -49,7 +49,7 @@ class CsvWriter:
 
 def headings(result: Result) -> list[str]:
     """Names of the quantities: those of the contract, then those that only these findings have."""
-    known = [name for name, field in result.finding_class.model_fields.items() if not _is_part(field.annotation)]
+    known = [name for name, field in result.finding_class.model_fields.items() if _is_single(field.annotation)]
     added = {name for finding in result.findings for name, value in (finding.model_extra or {}).items() if _flat(value)}
     return [*known, *sorted(added)]
 
@@ -137,8 +137,11 @@ def dataframe(result: Result) -> pandas.DataFrame:
 _KINDS: dict[Any, str] = {bool: "bool", int: "int64", str: "object"}
 
 
-def _is_part(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+def _is_single(annotation: Any) -> bool:
+    return not any(
+        get_origin(kind) in (list, dict, tuple) or (isinstance(kind, type) and issubclass(kind, BaseModel))
+        for kind in (annotation, *get_args(annotation))
+    )
 
 
 def _flat(value: Any) -> bool:

@@ -10,10 +10,35 @@ import numpy as np
 import pydantic
 import pytest
 
-from emserve import AtomsResult, DefectsResult
-from emserve.results import CONTRACT, Defect, DefectMask, DefectsParameters, ModelList
+from emserve import AtomsResult, DefectsResult, DislocationsResult
+from emserve.results import (
+    CONTRACT,
+    Defect,
+    DefectMask,
+    DefectsParameters,
+    DislocationLine,
+    DislocationsFrame,
+    DislocationsParameters,
+    DislocationsStatistics,
+    DislocationsTracks,
+    DislocationTrack,
+    ModelList,
+    SlipTrace,
+    StackError,
+    StackParameters,
+    TrackedLine,
+    stack_message,
+)
 
 GOLDEN = Path(__file__).parent / "golden"
+KINDS: dict[str, type[pydantic.BaseModel]] = {
+    "atoms": AtomsResult,
+    "defects": DefectsResult,
+    "dislocations": DislocationsResult,
+    "dislocations_frame": DislocationsFrame,
+    "dislocations_tracks": DislocationsTracks,
+    "models": ModelList,
+}
 
 
 @pytest.fixture
@@ -27,12 +52,12 @@ def defects() -> dict[str, Any]:
 
 
 def test_every_released_contract_has_a_golden_answer_of_each_kind() -> None:
-    kinds = {"atoms", "models", "defects"}
+    kinds = set(KINDS)
     assert {path.name for path in GOLDEN.glob(f"*_{CONTRACT}.json")} == {f"{kind}_{CONTRACT}.json" for kind in kinds}
 
 
 def kind_of(path: Path) -> type[pydantic.BaseModel]:
-    return {"atoms": AtomsResult, "defects": DefectsResult, "models": ModelList}[path.name.split("_")[0]]
+    return KINDS[path.name.rpartition("_")[0]]
 
 
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.json")), ids=lambda path: path.name)
@@ -122,10 +147,55 @@ def test_a_mask_whose_runs_do_not_fill_its_crop_is_refused(defects: dict[str, An
         DefectsResult.model_validate(defects)
 
 
-def test_every_field_of_a_defect_says_what_it_is() -> None:
-    for part in (Defect, DefectsParameters, DefectMask):
+def test_every_field_of_a_finding_says_what_it_is() -> None:
+    for part in (
+        *(Defect, DefectsParameters, DefectMask),
+        *(DislocationLine, SlipTrace, DislocationsStatistics, DislocationsParameters),
+        *(TrackedLine, DislocationTrack, StackParameters),
+    ):
         for name, field in part.model_fields.items():
             assert field.description or name == "mask", f"{part.__name__}.{name}"
+
+
+def test_what_the_golden_lines_say() -> None:
+    result = DislocationsResult.from_json(GOLDEN / "dislocations_1.2.json")
+    assert (result.contract, result.model.family, result.statistics.count) == ("1.2", "dislocations", 2)
+    assert [line.number for line in result.lines] == [1, 2]
+    assert result.points_px.shape == (2, 50, 2)
+    for line, points in zip(result.lines, result.points_px, strict=True):
+        steps = np.hypot(*np.diff(points, axis=0).T)
+        np.testing.assert_allclose(steps, line.length_px / 49, rtol=0.02)
+        assert line.stress_mpa == pytest.approx(1000 * 43.6 * 0.29 / (line.radius_nm or np.nan), rel=1e-3)
+    assert len(result.slip_traces) == 1
+    assert result.points_nm is not None
+    np.testing.assert_allclose(result.points_nm, result.points_px * 1.25)
+
+
+def test_what_the_golden_frame_and_tracks_say() -> None:
+    frame = DislocationsFrame.from_json(GOLDEN / "dislocations_frame_1.2.json")
+    tracks = DislocationsTracks.from_json(GOLDEN / "dislocations_tracks_1.2.json")
+    assert (frame.number, frame.time_s) == (2, 0.08)
+    assert {line.track for line in frame.lines} == {track.number for track in tracks.tracks} == {1, 2}
+    velocities = [track.velocity_nm_per_s for track in tracks.tracks]
+    assert velocities == pytest.approx([2 * 1.25 / 0.04] * 2, rel=0.05)
+    assert frame.pairs[0].distance_nm == pytest.approx(1.25 * frame.pairs[0].distance_px)
+    assert frame.png is None
+
+
+def test_messages_of_a_stack_are_told_by_their_kind() -> None:
+    for name, kind in (("frame", DislocationsFrame), ("tracks", DislocationsTracks)):
+        text = (GOLDEN / f"dislocations_{name}_1.2.json").read_bytes()
+        assert isinstance(stack_message(text), kind)
+    error = stack_message('{"kind": "error", "error": {"code": "busy", "message": "No.", "retry": {"after_s": 3}}}')
+    assert isinstance(error, StackError)
+    assert (error.error.code, error.error.remedy) == ("busy", "")
+    assert stack_message('{"kind": "still", "seconds": 3}') is None, "a newer server's"
+
+
+@pytest.mark.parametrize("line", ["", "[]", "frame", "{}", '{"kind": 3}', '{"kind": "frame"}'])
+def test_what_is_no_message_is_refused(line: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        stack_message(line)
 
 
 def test_models() -> None:

@@ -25,10 +25,17 @@ from emserve.results.defects import (
     DefectsParameters,
     DefectsResult,
     DefectsStatistics,
-    Distribution,
     Hardening,
     HardeningBin,
 )
+from emserve.results.dislocations import (
+    DislocationLine,
+    DislocationsParameters,
+    DislocationsResult,
+    DislocationsStatistics,
+    SlipTrace,
+)
+from emserve.results.distribution import Distribution
 from emserve.results.head import (
     CONTRACT,
     MicrographInfo,
@@ -41,6 +48,18 @@ from emserve.results.head import (
     Trust,
 )
 from emserve.results.models import ModelList, ModelSummary
+from emserve.results.stack import (
+    DislocationsFrame,
+    DislocationsTracks,
+    DislocationTrack,
+    Drift,
+    PairDistance,
+    StackError,
+    StackMessage,
+    StackParameters,
+    TrackedLine,
+    stack_message,
+)
 
 __all__ = [
     "CONTRACT",
@@ -55,7 +74,15 @@ __all__ = [
     "DefectsParameters",
     "DefectsResult",
     "DefectsStatistics",
+    "DislocationLine",
+    "DislocationTrack",
+    "DislocationsFrame",
+    "DislocationsParameters",
+    "DislocationsResult",
+    "DislocationsStatistics",
+    "DislocationsTracks",
     "Distribution",
+    "Drift",
     "Hardening",
     "HardeningBin",
     "Lattice",
@@ -65,9 +92,16 @@ __all__ = [
     "ModelList",
     "ModelSummary",
     "Notice",
+    "PairDistance",
     "Part",
     "PixelSizeSource",
     "Result",
+    "SlipTrace",
+    "StackError",
+    "StackMessage",
+    "StackParameters",
     "Timings",
+    "TrackedLine",
     "Trust",
+    "stack_message",
 ]

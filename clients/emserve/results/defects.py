@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from emserve.results.distribution import Distribution
 from emserve.results.head import Part, Result
 
 if TYPE_CHECKING:
@@ -73,19 +74,6 @@ class Defect(Part):
     heywood: float = Field(description="perimeter over the circumference of the circle of the same area; 1 for a disc")
     touches_edge: bool = Field(description="the mask reaches the micrograph's edge: the defect may go on outside")
     mask: DefectMask
-
-
-class Distribution(Part):
-    """How one quantity is spread, in its own unit; value v lies in bin i where edges[i] <= v < edges[i + 1]."""
-
-    count: int = Field(description="number of values")
-    mean: float
-    std: float = Field(description="standard deviation of the values themselves (divided by n)")
-    median: float
-    minimum: float
-    maximum: float
-    edges: list[float] = Field(description="edges of the histogram's bins")
-    counts: list[int] = Field(description="number of values in each bin")
 
 
 class DefectClassStatistics(Part):

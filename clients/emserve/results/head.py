@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from emserve.pictures import Picture
 
-CONTRACT = "1.1"
+CONTRACT = "1.2"
 
 PixelSizeSource = Literal["argument", "file", "none"]
 
@@ -109,7 +109,7 @@ class Result(Part, ABC):
         return cls.model_validate_json(Path(fspath(source)).read_bytes())
 
     def to_csv(self, path: str | PathLike[str] | None = None) -> str:
-        """One row per finding (atom column, defect), its headings the fields of the contract; also written to `path`.
+        """One row per finding (atom column, defect, line), with fields of the contract for headings; also to `path`.
 
         Full precision; None is an empty cell.
         """

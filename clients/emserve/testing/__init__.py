@@ -13,6 +13,16 @@ The fakes answer in the words of the contract, through the same code that talks 
 
 from emserve.testing.answers import atoms_result, defects_result, model_summary
 from emserve.testing.clock import FakeClock
+from emserve.testing.dislocations import dislocations_result, stack_answer
 from emserve.testing.server import FakeServer, ReceivedRequest
 
-__all__ = ["FakeClock", "FakeServer", "ReceivedRequest", "atoms_result", "defects_result", "model_summary"]
+__all__ = [
+    "FakeClock",
+    "FakeServer",
+    "ReceivedRequest",
+    "atoms_result",
+    "defects_result",
+    "dislocations_result",
+    "model_summary",
+    "stack_answer",
+]

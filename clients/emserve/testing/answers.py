@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-import statistics
 from collections.abc import Iterable, Sequence
 
 from emserve.results import (
@@ -17,13 +15,10 @@ from emserve.results import (
     DefectsParameters,
     DefectsResult,
     DefectsStatistics,
-    Distribution,
     Hardening,
-    MicrographInfo,
-    ModelInfo,
     ModelSummary,
-    Timings,
 )
+from emserve.testing.figures import TIMINGS, distribution, micrograph, model
 
 
 def atoms_result(
@@ -59,9 +54,9 @@ def atoms_result(
     area = None if pixel_size_nm is None else width_px * height_px * pixel_size_nm**2
     return AtomsResult(
         request_id="fake",
-        model=_model("atoms"),
-        micrograph=_micrograph(width_px, height_px, pixel_size_nm),
-        timings_ms=_TIMINGS,
+        model=model("atoms"),
+        micrograph=micrograph(width_px, height_px, pixel_size_nm),
+        timings_ms=TIMINGS,
         parameters=AtomsParameters(threshold=0.5, postprocess="log", refine=True, scale_x=1.0, scale_y=1.0),
         statistics=AtomsStatistics(
             count=len(found),
@@ -106,9 +101,9 @@ def defects_result(
     by_class = {name: 10.0 * sum(d.class_name == name for d in found) for name in classes}
     return DefectsResult(
         request_id="fake",
-        model=_model("defects"),
-        micrograph=_micrograph(width_px, height_px, pixel_size_nm),
-        timings_ms=_TIMINGS,
+        model=model("defects"),
+        micrograph=micrograph(width_px, height_px, pixel_size_nm),
+        timings_ms=TIMINGS,
         parameters=DefectsParameters(
             score=0.5,
             thickness_nm=thickness_nm,
@@ -192,24 +187,9 @@ def _statistics(class_name: str | None, found: Sequence[Defect], area_nm2: float
         class_name=class_name,
         count=len(found),
         density_per_nm2=None if area_nm2 is None else len(found) / area_nm2,
-        size_px=_distribution([defect.size_px for defect in found]),
-        size_nm=_distribution([defect.size_nm for defect in found if defect.size_nm is not None]),
-        heywood=_distribution([defect.heywood for defect in found]),
-    )
-
-
-def _distribution(values: Sequence[float]) -> Distribution | None:
-    if not values:
-        return None
-    return Distribution(
-        count=len(values),
-        mean=statistics.fmean(values),
-        std=statistics.pstdev(values),
-        median=statistics.median(values),
-        minimum=min(values),
-        maximum=max(values),
-        edges=[math.floor(min(values)), math.floor(max(values)) + 1],
-        counts=[len(values)],
+        size_px=distribution([defect.size_px for defect in found]),
+        size_nm=distribution([defect.size_nm for defect in found if defect.size_nm is not None]),
+        heywood=distribution([defect.heywood for defect in found]),
     )
 
 
@@ -226,25 +206,4 @@ def model_summary(name: str = "fake") -> ModelSummary:
         architecture="none",
         parameters=0,
         best_pixel_size_nm=0.016,
-    )
-
-
-_TIMINGS = Timings(read=1.0, preprocess=1.0, network=1.0, postprocess=1.0)
-
-
-def _model(family: str) -> ModelInfo:
-    return ModelInfo(name="fake", family=family, version="1.0.0", sha256="0" * 64, runtime="fake", precision="fp32")
-
-
-def _micrograph(width_px: int, height_px: int, pixel_size_nm: float | None) -> MicrographInfo:
-    return MicrographInfo(
-        width_px=width_px,
-        height_px=height_px,
-        frames=1,
-        frame=0,
-        pixel_size_x_nm=pixel_size_nm,
-        pixel_size_y_nm=pixel_size_nm,
-        pixel_size_source="none" if pixel_size_nm is None else "argument",
-        format="npy",
-        sha256=hashlib.sha256(b"").hexdigest(),
     )

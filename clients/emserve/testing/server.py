@@ -8,8 +8,18 @@ from dataclasses import dataclass, field
 import httpx
 
 from emserve.exceptions import Busy, EmserveError, NotFound
-from emserve.results import AtomsResult, DefectsResult, ModelList, ModelSummary, Result
+from emserve.results import (
+    AtomsResult,
+    DefectsResult,
+    DislocationsResult,
+    ModelList,
+    ModelSummary,
+    Result,
+    StackError,
+    StackMessage,
+)
 from emserve.testing.answers import atoms_result, defects_result, model_summary
+from emserve.testing.dislocations import dislocations_result, stack_answer
 
 # A grey PNG of one pixel.
 _PNG = bytes.fromhex(
@@ -35,8 +45,9 @@ class FakeServer:
 
     Parameters
     ----------
-    results: the answer to every `atoms`, the answer to every `defects`, in any order; default: `atoms_result()` and
-        `defects_result()`. The id of the request is put into it.
+    results: the answer to every `atoms`, to every `defects`, to every `dislocations`, in any order; default:
+        `atoms_result()`, `defects_result()`, `dislocations_result()`. The id of the request is put into it.
+    stack: the messages to every `dislocations_stack`; default: `stack_answer()`.
     models: the answer to `models`.
     preview: the answer to `preview`, PNG bytes.
     errors: answered first, one for each request, before anything succeeds.
@@ -44,13 +55,19 @@ class FakeServer:
 
     def __init__(
         self,
-        *results: AtomsResult | DefectsResult,
+        *results: AtomsResult | DefectsResult | DislocationsResult,
+        stack: Iterable[StackMessage] | None = None,
         models: Iterable[ModelSummary] | None = None,
         preview: bytes = _PNG,
         errors: Iterable[EmserveError] = (),
     ) -> None:
-        self.atoms = next((given for given in results if isinstance(given, AtomsResult)), None) or atoms_result()
-        self.defects = next((given for given in results if isinstance(given, DefectsResult)), None) or defects_result()
+        made = (atoms_result, defects_result, dislocations_result)
+        defaults = {type(answer): answer for answer in (make() for make in made)}
+        answers = defaults | {type(given): given for given in results}
+        self.atoms = answers[AtomsResult]
+        self.defects = answers[DefectsResult]
+        self.dislocations = answers[DislocationsResult]
+        self.stack = stack_answer() if stack is None else list(stack)
         self.models = ModelList(models=[model_summary()] if models is None else list(models))
         self.preview = preview
         self.requests: list[ReceivedRequest] = []
@@ -67,6 +84,11 @@ class FakeServer:
                 return _success(self.atoms, request)
             case "POST", "defects":
                 return _success(self.defects, request)
+            case "POST", "dislocations":
+                return _success(self.dislocations, request)
+            case "POST", "stack":
+                lines = [_named(message, request).model_dump_json() + "\n" for message in self.stack]
+                return httpx.Response(200, content="".join(lines), headers=_LINES)
             case "POST", "preview":
                 return httpx.Response(200, content=self.preview, headers={"Content-Type": "image/png"})
             case "GET", "models":
@@ -77,11 +99,17 @@ class FakeServer:
 
 
 _JSON = {"Content-Type": "application/json"}
+_LINES = {"Content-Type": "application/x-ndjson"}
 
 
 def _success(result: Result, request: httpx.Request) -> httpx.Response:
-    answer = result.model_copy(update={"request_id": request.headers["X-Request-Id"]})
-    return httpx.Response(200, content=answer.model_dump_json(), headers=_JSON)
+    return httpx.Response(200, content=_named(result, request).model_dump_json(), headers=_JSON)
+
+
+def _named(message: Result | StackError, request: httpx.Request) -> Result | StackError:
+    if isinstance(message, StackError):
+        return message
+    return message.model_copy(update={"request_id": request.headers["X-Request-Id"]})
 
 
 def _refusal(error: EmserveError) -> httpx.Response:
