@@ -61,7 +61,8 @@ def sample(
     values = np.asarray(probabilities, np.float32)
     row, row_weight, next_row_weight = _neighbours(top, bottom, y1, y2, values.shape[0])
     column, column_weight, next_column_weight = _neighbours(left, right, x1, x2, values.shape[1])
-    padded = np.pad(values, ((_RIM, _RIM + 1), (_RIM, _RIM + 1)))
+    padded = np.zeros([cells + 2 * _RIM + 1 for cells in values.shape], np.float32)
+    padded[_RIM : -_RIM - 1, _RIM : -_RIM - 1] = values
     lines = padded[row] * row_weight[:, None] + padded[row + 1] * next_row_weight[:, None]
     found = lines.take(column, axis=1)
     found *= column_weight
