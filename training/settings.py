@@ -5,9 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 FILE_NAME = "settings.json"
+
+
+def in_words(error: Exception) -> str:
+    """What an error says; of settings that are refused, which one and why, in one line."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors(include_url=False)[0]
+    reason = first["msg"].removeprefix("Value error, ")
+    name = ".".join(map(str, first["loc"]))
+    return f"{name} is {first['input']!r}: {reason[:1].lower()}{reason[1:]}" if name else reason
 
 
 class RunSettings(BaseModel):

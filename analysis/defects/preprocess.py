@@ -145,14 +145,20 @@ def _scales(micrograph: Micrograph, spec: InputSpec) -> tuple[float, float, tupl
     return scale_x, scale_y, tuple(notices)
 
 
+def plausible(size_x_nm: float, size_y_nm: float) -> bool:
+    """Whether defects can be seen at a pixel size; what a file says may be the resolution of a scanner."""
+    low, high = PLAUSIBLE_PIXEL_SIZE_NM
+    return low <= min(size_x_nm, size_y_nm) and max(size_x_nm, size_y_nm) <= high
+
+
 def _usable_pixel_size(micrograph: Micrograph, notices: list[Notice]) -> tuple[float, float] | None:
     """The pixel size in x and y, nm, unless it is missing or no defect can be seen at it."""
     size_x, size_y = micrograph.pixel_size_x_nm, micrograph.pixel_size_y_nm
     if size_x is None or size_y is None:
         return None
-    low, high = PLAUSIBLE_PIXEL_SIZE_NM
-    if low <= min(size_x, size_y) and max(size_x, size_y) <= high:
+    if plausible(size_x, size_y):
         return size_x, size_y
+    low, high = PLAUSIBLE_PIXEL_SIZE_NM
     problem = f"Loops and black dots cannot be seen at {size_x:g} × {size_y:g} nm per pixel"
     remedy = f"Pass pixel_size_nm between {low:g} and {high:g}."
     if micrograph.pixel_size_source == "argument":

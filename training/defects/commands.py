@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from emserve.exceptions import EmserveError
+from training.checkpoints import FILE_NAME as CHECKPOINT
 from training.defects.building import CONFIGS, UnknownStart, started_from
 from training.defects.labels import LabelError
 from training.defects.loop import train
@@ -17,6 +18,7 @@ from training.defects.published import CLASSES, published
 from training.defects.report import write_report
 from training.defects.settings import Settings
 from training.defects.sources import SourceSettings, classes_of, read_sources
+from training.settings import in_words
 
 DEFAULT_MINUTES = 60.0
 FROM_SCRATCH, GOING_ON = 1e-3, 3e-4
@@ -54,13 +56,16 @@ def add_source_arguments(parser: argparse._ActionsContainer, *, required: bool =
         type=Path,
         required=required,
         metavar="FILE",
-        help="VIA JSON, COCO JSON, a CSV file of boxes or of ImageJ's ellipses, or a folder of YOLO polygons",
+        help="VIA JSON, COCO JSON, a CSV file of boxes or of ImageJ's ellipses, or a folder of YOLO polygons or boxes",
     )
     parser.add_argument(
         "--labelled", nargs="+", metavar="CLASS", help="classes that were looked for everywhere (default: that occur)"
     )
     parser.add_argument("--class-name", metavar="CLASS", help="of labels that have no class")
     parser.add_argument("--names", nargs="+", default=[], metavar="CLASS", help="of the numbers 0, 1, … in the labels")
+    parser.add_argument(
+        "--columns", nargs="+", default=[], metavar="COLUMN", help="of a folder of box texts, such as class x1 y1 x2 y2"
+    )
     parser.add_argument("--attribute", help="of a VIA file: the region attribute that holds the class")
     parser.add_argument(
         "--meaning",
@@ -69,8 +74,10 @@ def add_source_arguments(parser: argparse._ActionsContainer, *, required: bool =
         metavar="NAME=CLASS,CLASS",
         help="a name in the labels that does not say the class: which ones it may be, such as loop=loop_111,loop_100",
     )
-    parser.add_argument("--pixel-size-nm", type=float, help="of pictures that images.csv and the files do not tell of")
-    parser.add_argument("--thickness-nm", type=float, help="of the foil, likewise")
+    parser.add_argument(
+        "--pixel-size-nm", type=float, help="where images.csv does not tell (default: what the files say)"
+    )
+    parser.add_argument("--thickness-nm", type=float, help="of the foil, where images.csv does not tell")
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -104,6 +111,8 @@ def run_training(options: argparse.Namespace) -> int:
     """Trains and reports, or says what is wrong with the arguments."""
     try:
         if options.resume:
+            if not (options.out / CHECKPOINT).exists():
+                raise ValueError(f"there is no run in {options.out} to go on with")
             settings = Settings.read(options.out)
             if options.threads:
                 torch.set_num_threads(options.threads)
@@ -113,7 +122,7 @@ def run_training(options: argparse.Namespace) -> int:
         train(settings, options.out, resume=options.resume, workers=options.workers)
         write_report(options.out)
     except (EmserveError, LabelError, UnknownStart, OSError, ValueError) as error:
-        print(error, file=sys.stderr)
+        print(in_words(error), file=sys.stderr)
         return 2
     print(f"{options.out}: report.md says how it does on pictures that it was not trained on")
     return 0
@@ -131,6 +140,7 @@ def source_of(options: argparse.Namespace) -> SourceSettings | None:
         names=tuple(options.names),
         class_name=options.class_name,
         labelled=tuple(options.labelled) if options.labelled else None,
+        columns=tuple(options.columns),
         attribute=options.attribute,
         pixel_size_nm=options.pixel_size_nm,
         thickness_nm=options.thickness_nm,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from analysis.defects.preprocess import InputSpec, grey_levels
-from analysis.micrograph import read_file
+from analysis.defects.preprocess import InputSpec, grey_levels, plausible
+from analysis.micrograph import Micrograph, read_file
 from training.defects.augmentation import augment
-from training.defects.labels import LabelledPicture
+from training.defects.labels import LabelError, LabelledPicture
 from training.defects.published import CLASSES
 from training.defects.settings import Settings
 from training.defects.sources import Source
@@ -161,10 +161,20 @@ def synthetic_sheet(seed: int, settings: Settings, random: np.random.Generator) 
 @lru_cache(maxsize=400)
 def real_sheet(source: Source, picture: LabelledPicture) -> Sheet:
     """A real micrograph, read once a process."""
-    pixels = read_file(source.images / picture.image).pixels
-    if pixels.shape != (picture.height_px, picture.width_px):
-        raise ValueError(f"{picture.image} has {pixels.shape} px, its labels are for another size")
-    return _sheet(pixels, picture, source, as_is=False)
+    micrograph = read_file(source.images / picture.image)
+    height, width = micrograph.pixels.shape
+    if (height, width) != (picture.height_px, picture.width_px):
+        wanted = f"{picture.width_px}×{picture.height_px}"
+        raise LabelError(f"{picture.image} has {width}×{height} px, but its labels are for {wanted} px")
+    return _sheet(micrograph.pixels, _calibrated(picture, micrograph), source, as_is=False)
+
+
+def _calibrated(picture: LabelledPicture, micrograph: Micrograph) -> LabelledPicture:
+    """With the pixel size of the file where nothing else tells it: when served, pictures are scaled by it as well."""
+    x_nm, y_nm = micrograph.pixel_size_x_nm, micrograph.pixel_size_y_nm
+    if picture.pixel_size_nm is not None or x_nm is None or y_nm is None or not plausible(x_nm, y_nm):
+        return picture
+    return replace(picture, pixel_size_nm=(x_nm, y_nm))
 
 
 def _sheet(pixels: npt.NDArray[np.float32], picture: LabelledPicture, source: Source, *, as_is: bool) -> Sheet:

@@ -14,10 +14,10 @@ from training.defects.labels import LabelError, LabelledPicture, read_labels
 class SourceSettings(BaseModel):
     """One folder of labelled pictures, as it is written down with a training run.
 
-    images, labels: as for `training.defects.labels.read_labels`, and so are names, class_name, labelled, attribute,
-    pixel_size_nm and thickness_nm. meaning: for a name in the labels that is no class of the network, the classes that
-    it may be. share: of the real pictures that training sees, relative to the shares of the other sources. left_out:
-    pictures that are never trained on.
+    images, labels: as for `training.defects.labels.read_labels`, and so are names, class_name, labelled, columns,
+    attribute, pixel_size_nm and thickness_nm. meaning: for a name in the labels that is no class of the network, the
+    classes that it may be. share: of the real pictures that training sees, relative to the shares of the other sources.
+    left_out: pictures that are never trained on.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -27,6 +27,7 @@ class SourceSettings(BaseModel):
     names: tuple[str, ...] = ()
     class_name: str | None = None
     labelled: tuple[str, ...] | None = None
+    columns: tuple[str, ...] = ()
     attribute: str | None = None
     pixel_size_nm: float | None = Field(default=None, gt=0)
     thickness_nm: float | None = Field(default=None, gt=0)
@@ -42,6 +43,7 @@ class SourceSettings(BaseModel):
             names=self.names,
             class_name=self.class_name,
             labelled=self.labelled,
+            columns=self.columns,
             attribute=self.attribute,
             pixel_size_nm=self.pixel_size_nm,
             thickness_nm=self.thickness_nm,

@@ -48,7 +48,7 @@ class HeldOutPictures:
     def __init__(self, settings: Settings, left_out: Sequence[Source]) -> None:
         self.synthetic: list[HeldOut] = []
         if settings.synthetic > 0:
-            self.synthetic = [_synthetic(FIRST_SEED + number) for number in range(SYNTHETIC)]
+            self.synthetic = [_synthetic(FIRST_SEED + number, settings.classes) for number in range(SYNTHETIC)]
         self.real = real_pictures(left_out, most=MOST_REAL)
 
     def validate(self, network: TorchNetwork, spec: InputSpec) -> Mapping[str, float]:
@@ -84,9 +84,11 @@ def real_pictures(sources: Sequence[Source], *, most: int | None = None) -> list
     return [_real(*every[i]) for i in chosen]
 
 
-def _synthetic(seed: int) -> HeldOut:
+def _synthetic(seed: int, classes: Sequence[str]) -> HeldOut:
     drawn = render(draw_parameters(seed, size=(512, 512), material="fecral"))
-    labels = drawn.labels("")
+    every = drawn.labels("")
+    known = tuple(label for label in every.labels if label.class_name in classes)
+    labels = replace(every, labels=known, labelled=every.labelled & set(classes))
     size = drawn.pixel_size_nm
     return _held_out(Micrograph(drawn.pixels, size, size, "file"), labels, Source(Path(), (labels,), ANYTHING))
 

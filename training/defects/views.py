@@ -131,7 +131,9 @@ def targets(
 ) -> Targets:
     """The labels of what a view shows.
 
-    Defects that are mostly outside, or too small to be seen, are not learned from, and neither is their place.
+    Defects that are mostly outside, or too small to be seen, are not learned from, and neither is their place. Defects
+    of classes that the network does not know are background to it; those that may be of such a class or of one that it
+    knows are not learned from.
 
     Args:
         labels: of the whole picture. labelled: classes that were looked for in it. classes: of the network.
@@ -140,6 +142,9 @@ def targets(
     unlabelled = nowhere_labelled(labelled, classes, size, size).clone()
     boxes, names, masks, known = [], [], [], []
     for label in labels:
+        strange = set(label.names) - set(classes)
+        if len(strange) == len(set(label.names)):
+            continue
         polygons = [view.points(polygon) for polygon in label.polygons]
         box = _box(polygons)
         cut = np.clip(box, 0, size)
@@ -149,7 +154,7 @@ def targets(
         mask = _mask(polygons, size)
         whole = sum(_area(polygon) for polygon in polygons)
         visible = mask.sum() / max(whole, 1e-9)
-        if visible < LEAST_VISIBLE or sides.min() < LEAST_SIDE_PX or not mask.any():
+        if strange or visible < LEAST_VISIBLE or sides.min() < LEAST_SIDE_PX or not mask.any():
             x1, y1 = np.floor(cut[:2]).astype(int)
             x2, y2 = np.ceil(cut[2:]).astype(int)
             unlabelled[:, y1:y2, x1:x2] = True

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from analysis.defects.masks import encode
 from training.defects.labels import Ellipse, Label, LabelledPicture
 from training.defects.published import CLASSES
-from training.defects.views import OUTSIDE, View, around, outlines, targets
+from training.defects.views import OUTSIDE, Outlined, View, around, outlines, targets
 
 LIGHT, DARK = 180.0, 40.0
 
@@ -114,6 +114,19 @@ def test_classes_that_nobody_looked_for_are_unknown_everywhere() -> None:
     known = seen(View(64, 100, 100), Label("loop_111", (90, 90, 110, 110)), labelled=("loop_111",))
     assert known.unlabelled.flatten(1).all(1).tolist() == [False, True, True]
     assert known.possible.tolist() == [[True, False, False]]
+
+
+def test_what_may_or_may_not_be_of_a_class_of_the_network_is_not_judged() -> None:
+    corners = np.array([(90, 90), (110, 90), (110, 110), (90, 110)], float)
+    unsure = Outlined(("loop_111", "black_dot"), (corners,), known=True)
+    other = Outlined(("black_dot",), (corners,), known=True)
+    view = View(64, 100, 100)
+    known = targets(view, (unsure,), ("loop_111", "black_dot"), ("loop_111",))
+    assert len(known.boxes) == 0
+    assert known.unlabelled[:, 22:42, 22:42].all()
+    background = targets(view, (other,), ("loop_111", "black_dot"), ("loop_111",))
+    assert len(background.boxes) == 0
+    assert not background.unlabelled.any()
 
 
 def test_a_mask_that_is_cut_by_the_frame_keeps_its_edge() -> None:

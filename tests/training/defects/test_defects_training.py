@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image
 from pydantic import ValidationError
@@ -16,7 +17,7 @@ from training.checkpoints import Checkpoint
 from training.defects.augmentation import augment
 from training.defects.building import CONFIGS, UnknownStart, build, started_from, trained_network
 from training.defects.commands import meaning_of
-from training.defects.dataset import FIRST_TRAINING_SEED, STEPS_PER_GROUP, Batch, Squares, batches
+from training.defects.dataset import FIRST_TRAINING_SEED, STEPS_PER_GROUP, Batch, Squares, batches, real_sheet
 from training.defects.labels import LabelError
 from training.defects.learner import RunLearner
 from training.defects.loop import Training, train
@@ -24,7 +25,7 @@ from training.defects.published import CLASSES, last_tenth, published
 from training.defects.settings import Settings
 from training.defects.sources import SourceSettings, read_sources
 from training.defects.synthetic import draw_parameters, render
-from training.defects.validation import FIRST_SEED
+from training.defects.validation import FIRST_SEED, HeldOutPictures
 
 SMALL = Settings(steps=6, batch=2, size_px=64, synthetic=1, precision="fp32", crops=2)
 
@@ -160,7 +161,8 @@ def test_the_command_trains_on_own_labels_reports_and_goes_on_from_a_run(folder:
         (["--start", "nowhere"], "neither the folder of a training run nor a model of the store"),
         (["--minutes", "1", "--synthetic", "0"], "synthetic=1"),
         (["--classes", "void", "--synthetic", "1"], "synthetic pictures have no void"),
-        (["--resume"], "No such file"),
+        (["--resume"], "there is no run in"),
+        (["--size", "100"], "size_px is 100: input should be a multiple of 32\n"),
     ],
 )
 def test_wrong_arguments_are_told(arguments: list[str], told: str, tmp_path: Path, capsys) -> None:
@@ -175,6 +177,45 @@ def test_labels_that_the_network_has_no_class_for_are_refused_with_the_remedy(fo
         Training(settings, tmp_path)
     meaning = {"loop_100": ("loop_111",), "black_dot": ("loop_111",)}
     Training(settings.model_copy(update={"sources": (own(folder, meaning=meaning),)}), tmp_path)
+
+
+def test_a_network_of_one_class_learns_that_synthetic_defects_of_others_are_background() -> None:
+    settings = SMALL.model_copy(update={"classes": ("black_dot",), "batch": 8})
+    made = [target for batch in stream(settings, count=STEPS_PER_GROUP) for target in batch.targets]
+    assert sum(len(target.boxes) for target in made) > 2
+    assert all(target.possible.shape[1] == 1 for target in made)
+    truths = [one.truth for one in HeldOutPictures(settings, []).synthetic]
+    assert all(set(truth.class_names.tolist()) <= {"black_dot"} for truth in truths)
+    assert sum(map(len, truths)) > 0
+
+
+def test_pictures_are_scaled_by_the_pixel_size_that_their_files_tell_unless_labels_or_reason_say_other(
+    folder: Path, tmp_path: Path
+) -> None:
+    def pixel_size(nm: float, **more: object) -> tuple[float, float] | None:
+        with Image.open(folder / "p0.png") as picture:
+            pixels = np.asarray(picture)
+        tifffile.imwrite(tmp_path / "p0.tif", pixels, imagej=True, resolution=(1 / nm, 1 / nm), metadata={"unit": "nm"})
+        table = (folder / "defects.csv").read_text().splitlines()
+        rows = [line.replace("p0.png", "p0.tif") for line in table if line.startswith(("image", "p0"))]
+        (tmp_path / "defects.csv").write_text("\n".join(rows) + "\n")
+        source = SourceSettings.model_validate({"images": tmp_path, "labels": tmp_path / "defects.csv"} | more)
+        (read,), _ = read_sources([source])
+        return real_sheet(read, read.pictures[0]).pixel_size_nm
+
+    assert pixel_size(0.4) == pytest.approx((0.4, 0.4), rel=1e-3)
+    assert pixel_size(0.4, pixel_size_nm=0.5) == (0.5, 0.5)
+    assert pixel_size(50) is None  # nobody sees loops at that
+
+
+def test_boxes_in_text_files_are_trained_on(folder: Path, tmp_path: Path, capsys) -> None:
+    for number in range(3):
+        (tmp_path / f"p{number}.txt").write_text("30 20 60 50\n")
+    asked = ["--images", str(folder), "--labels", str(tmp_path), "--columns", "y1", "x1", "y2", "x2"]
+    asked += ["--class-name", "loop_111", "--synthetic", "0", "--steps", "1", "--batch", "1", "--size", "64"]
+    assert main(["defects", "--out", str(tmp_path / "run"), "--workers", "0", *asked]) == 0, capsys.readouterr().err
+    (picture, *_), _ = (source[0].pictures for source in read_sources(Settings.read(tmp_path / "run").sources))
+    assert picture.labels[0].box == (19.5, 29.5, 49.5, 59.5)
 
 
 def test_meanings_are_read() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from training.defects.commands import add_run_arguments, add_source_arguments
 from training.defects.evaluation.splits import DRAWS, PERCENTS, TEST_PERCENT
+from training.settings import in_words
 
 _EPILOG = """\
 examples:
@@ -46,7 +47,6 @@ def add_evaluation(parser: argparse.ArgumentParser) -> None:
 
 def _add_pictures(group: argparse._ArgumentGroup) -> None:
     add_source_arguments(group, required=True)
-    group.add_argument("--columns", nargs="+", metavar="COLUMN", help="of a folder of box texts: class x1 y1 x2 y2")
     some = group.add_mutually_exclusive_group()
     some.add_argument("--pictures", nargs="+", metavar="FILE", help="only these")
     some.add_argument("--left-out-of", type=Path, metavar="RUN", help="only those that this training run has not seen")
@@ -96,8 +96,7 @@ def run_evaluation(options: argparse.Namespace) -> int:
     try:
         evaluate(options)
     except (ValueError, OSError, EmserveError) as error:
-        remedy = getattr(error, "remedy", None)
-        print(f"{error} {remedy}" if remedy else error, file=sys.stderr)
+        print(in_words(error), file=sys.stderr)
         return 2
     return 0
 

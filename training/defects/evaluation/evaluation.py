@@ -141,8 +141,7 @@ def _learner(options: argparse.Namespace) -> RunLearner:
     ValueError: other sources of the training hold the pictures that are left out.
     """
     own = source_of(options)
-    if own is None or options.columns:
-        raise ValueError("training reads no box texts: write them as a CSV file with a header instead of --columns")
+    assert own is not None  # --images and --labels are required
     settings = settings_of(options, own)
     others = tuple(one for one in settings.sources if one is not own)
     if any(one.images.resolve() == own.images.resolve() for one in others):

@@ -265,7 +265,6 @@ def test_a_network_is_trained_for_each_split_and_a_run_is_judged_on_what_it_has_
         (["--against", "nowhere.csv"], "no file of labels nowhere.csv"),
         (["--learn", "--steps", "1"], "say which pictures to learn from: --folds, --leave-out, --by or --curve"),
         (["--model", "x", "--pictures", "m9.png"], "no labelled picture is called 'm9.png'"),
-        (["--learn", "--steps", "1", "--folds", "2", "--columns", "x1", "y1", "x2", "y2"], "no box texts"),
         (["--model", "x", "--left-out-of", "nowhere"], "No such file"),
     ],
 )
