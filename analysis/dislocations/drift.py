@@ -16,8 +16,6 @@ import numpy.typing as npt
 import scipy.fft
 import scipy.ndimage as ndi
 
-from analysis.dislocations.statistics import MeasuredLine
-
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 
@@ -28,6 +26,7 @@ _ALONE = 1.3  # times the next highest place of the correlation; noise, and fram
 _PEAK_PX = 15  # around the peak that do not count for those two
 _FARTHEST = 0.25  # of the frame: a larger step between two frames is not looked for
 _RENEW = 0.08  # of the frame: after so much drift the reference is renewed, while enough of it is still in view
+_LIMIT = 2.0  # standard deviations at which the band is cut off: a line that was not found must not decide
 _MARGIN_PX = 4.0  # painted over beside each line
 _CLOSE_PX = 4  # around the peak of the correlation, where that of the ratio is
 
@@ -56,15 +55,15 @@ class DriftEstimator:
         self._reference_at = (0.0, 0.0)
         self._last: tuple[_Frame, tuple[float, float]] | None = None
 
-    def update(self, pixels: npt.NDArray[np.floating], lines: Iterable[MeasuredLine]) -> Drift:
+    def update(self, pixels: npt.NDArray[np.floating], hidden: BoolArray) -> Drift:
         """The drift at the next frame.
 
         Parameters
         ----------
         pixels: (height, width), the same for all frames, without a data bar.
-        lines: of this frame, to be left out.
+        hidden: (height, width), where lines are; see `line_mask`.
         """
-        frame = _banded(pixels, line_mask(lines, *pixels.shape, margin_px=_MARGIN_PX))
+        frame = _banded(pixels, hidden)
         if self._reference is None or self._last is None:
             self._reference, self._last = frame, (frame, (0.0, 0.0))
             return Drift(0.0, 0.0, True)
@@ -84,13 +83,22 @@ class DriftEstimator:
         return Drift(*at, True)
 
 
-def line_mask(lines: Iterable[MeasuredLine], height: int, width: int, *, margin_px: float) -> BoolArray:
-    """Where lines are in a picture of that size, each wider by a margin to both sides."""
+def line_mask(
+    lines: Iterable[tuple[npt.NDArray[np.floating], float]], height: int, width: int, *, margin_px: float = _MARGIN_PX
+) -> BoolArray:
+    """Where lines are in a picture of that size, each wider by a margin to both sides.
+
+    Parameters
+    ----------
+    lines: points (n, 2) x, y in px along each, and its width in px.
+    """
     mask = np.zeros((height, width), bool)
-    for line in lines:
-        reach = math.ceil(line.width_px / 2 + margin_px)
-        count = max(2, int(line.length_px / reach) + 2)
-        for x, y in np.round(line.spline.points(count)).astype(int).tolist():
+    for points, width_px in lines:
+        reach = math.ceil(width_px / 2 + margin_px)
+        along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
+        at = np.linspace(0, along[-1], max(2, int(along[-1] / reach) + 2))
+        xs, ys = (np.round(np.interp(at, along, points[:, i])).astype(int).tolist() for i in (0, 1))
+        for x, y in zip(xs, ys, strict=True):
             mask[max(y - reach, 0) : max(y + reach + 1, 0), max(x - reach, 0) : max(x + reach + 1, 0)] = True
     return mask
 
@@ -119,7 +127,7 @@ def _banded(pixels: npt.NDArray[np.floating], hidden: BoolArray) -> _Frame:
         filled = ndi.gaussian_filter(frame * seen, _COARSE_PX / 2) / np.maximum(around, 1e-6)
         frame = np.where(seen > 0, frame, np.where(around > 1e-3, filled, frame.mean()))
     band = ndi.gaussian_filter(frame, _FINE_PX) - ndi.gaussian_filter(frame, _COARSE_PX)
-    limit = 4 * float(band.std())  # one speck of dirt on the camera must not decide
+    limit = _LIMIT * float(band.std())
     return _Frame(np.clip(band, -limit, limit), seen, step)
 
 

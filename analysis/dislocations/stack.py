@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+import numpy.typing as npt
 
 from analysis.dislocations.distances import paired_distance
-from analysis.dislocations.drift import Drift, DriftEstimator
+from analysis.dislocations.drift import Drift, DriftEstimator, line_mask
 from analysis.dislocations.pipeline import DislocationsAnalysis, analyse, checked
 from analysis.dislocations.preprocess import InputSpec
 from analysis.dislocations.statistics import LineTension
@@ -91,6 +92,8 @@ class StackAnalysis:
         self._shape: tuple[int, ...] | None = None
         self._field_height_px = 0  # of the first frame: what stands in a data bar changes, the bar does not
         self._frames = 0
+        self._off = np.zeros(2)  # the last frame's drift
+        self._width_px = 0.0
 
     @property
     def frames(self) -> int:
@@ -116,10 +119,9 @@ class StackAnalysis:
         self._field_height_px = self._field_height_px or analysis.field_height_px
         drift = Drift(0.0, 0.0, True)
         if self._drift is not None:
-            every = (*analysis.lines, *analysis.slip_traces)
-            drift = self._drift.update(micrograph.pixels[: self._field_height_px], every)
-        off = np.array((drift.dx, drift.dy))
-        steps = self._linker.update(self._frames, [line.points_px - off for line in analysis.lines])
+            drift = self._drift.update(micrograph.pixels[: self._field_height_px], self._hidden(analysis, shape[1]))
+        self._off = np.array((drift.dx, drift.dy))
+        steps = self._linker.update(self._frames, [line.points_px - self._off for line in analysis.lines])
         size = micrograph.pixel_size_x_nm, micrograph.pixel_size_y_nm
         pairs = []
         for a, b in combinations(sorted(steps, key=lambda step: step.track), 2):
@@ -137,6 +139,13 @@ class StackAnalysis:
             pairs=tuple(pairs),
             motion_ms=1000 * (time.perf_counter() - begin),
         )
+
+    def _hidden(self, analysis: DislocationsAnalysis, width: int) -> npt.NDArray[np.bool_]:
+        """Where lines are: those that were found, and those that were missed, where their tracks are foretold."""
+        found = [(line.points_px, line.width_px) for line in (*analysis.lines, *analysis.slip_traces)]
+        self._width_px = max((width for _, width in found), default=self._width_px)
+        missed = [(points + self._off, self._width_px) for points in self._linker.foretold(self._frames)]
+        return line_mask([*found, *missed], self._field_height_px, width)
 
     def tracks(self) -> list[Track]:
         """All tracks over the frames so far."""

@@ -153,6 +153,10 @@ class Linker:
         self._active = waiting
         return steps
 
+    def foretold(self, frame: int) -> list[FloatArray]:
+        """Points (n, 2) of every track that goes on, where it is expected in a frame."""
+        return [track.last + (frame - track.last_frame) * track.step for track in self._active]
+
     def tracks(self) -> list[Track]:
         """All tracks so far, in the order of their numbers."""
         return sorted([*self._ended, *map(_summary, self._active)], key=lambda track: track.number)

@@ -8,10 +8,10 @@ import scipy.ndimage as ndi
 
 from analysis.dislocations.drift import DriftEstimator, line_mask
 from analysis.dislocations.postprocess import find_lines
-from analysis.dislocations.statistics import MeasuredLine, measured
 from tests.analysis.dislocations.drawn_lines import BRIGHT, DARK, draw, pile_up
 
 SHAPE = (192, 224)
+NOTHING = np.zeros(SHAPE, bool)
 
 
 class Specimen:
@@ -34,7 +34,7 @@ class Specimen:
 def test_a_steady_drift_in_noise_as_strong_as_the_texture(step: tuple[float, float]) -> None:
     specimen, estimator = Specimen(), DriftEstimator()
     for k in range(9):
-        drift = estimator.update(specimen.frame(k * step[0], k * step[1]), [])
+        drift = estimator.update(specimen.frame(k * step[0], k * step[1]), NOTHING)
         assert drift.sure
         assert (drift.dx, drift.dy) == pytest.approx((k * step[0], k * step[1]), abs=0.5)
 
@@ -48,39 +48,39 @@ def test_lines_that_glide_do_not_drift() -> None:
         lines = [found(draw(line * (1, 0.5) + np.array((3.0 * k, 0)), SHAPE)) for line in course]
         for mask, _ in lines:
             frame[mask] -= BRIGHT - DARK
-        drift = estimator.update(frame, [line for _, line in lines])
+        drift = estimator.update(frame, line_mask([line for _, line in lines], *SHAPE))
         assert (drift.dx, drift.dy) == pytest.approx((-k, 0), abs=0.7)
 
 
-def found(mask: np.ndarray) -> tuple[np.ndarray, MeasuredLine]:
+def found(mask: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, float]]:
     (line,) = find_lines(mask[None])
-    return mask, measured(line, *SHAPE)
+    return mask, (line.path, line.width_px)
 
 
 def test_noise_without_texture_tells_nothing(rng: np.random.Generator) -> None:
     estimator = DriftEstimator()
-    estimator.update(rng.normal(size=SHAPE), [])
+    estimator.update(rng.normal(size=SHAPE), NOTHING)
     for _ in range(5):
-        drift = estimator.update(rng.normal(size=SHAPE), [])
+        drift = estimator.update(rng.normal(size=SHAPE), NOTHING)
         assert not drift.sure
         assert (drift.dx, drift.dy) == (0, 0)
 
 
 def test_a_frame_that_shows_nothing_keeps_the_last_drift(rng: np.random.Generator) -> None:
     specimen, estimator = Specimen(), DriftEstimator()
-    estimator.update(specimen.frame(0, 0), [])
-    before = estimator.update(specimen.frame(5, 3), [])
-    lost = estimator.update(BRIGHT + 10 * rng.normal(size=SHAPE), [])
+    estimator.update(specimen.frame(0, 0), NOTHING)
+    before = estimator.update(specimen.frame(5, 3), NOTHING)
+    lost = estimator.update(BRIGHT + 10 * rng.normal(size=SHAPE), NOTHING)
     assert (lost.dx, lost.dy, lost.sure) == (before.dx, before.dy, False)
-    again = estimator.update(specimen.frame(6, 4), [])
+    again = estimator.update(specimen.frame(6, 4), NOTHING)
     assert again.sure
     assert (again.dx, again.dy) == pytest.approx((6, 4), abs=0.5)
 
 
 def test_a_flat_frame_is_no_error() -> None:
     estimator = DriftEstimator()
-    assert estimator.update(np.zeros(SHAPE), []).sure
-    assert not estimator.update(np.zeros(SHAPE), []).sure
+    assert estimator.update(np.zeros(SHAPE), NOTHING).sure
+    assert not estimator.update(np.zeros(SHAPE), NOTHING).sure
 
 
 def test_what_is_painted_over_covers_the_lines() -> None:
