@@ -10,7 +10,7 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from emserve import exceptions
-from emserve.results import CONTRACT
+from emserve.results import CONTRACT, StackError, StackMessage, stack_message
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -65,6 +65,30 @@ def parse_ready(response: httpx.Response) -> bool:
     if "html" in response.headers.get("content-type", ""):
         raise _not_emserve(response, "a web page")
     return True
+
+
+def lines_to_come(response: httpx.Response) -> httpx.Response:
+    """The response itself, which must be one that answers line by line."""
+    if not response.headers.get("content-type", "").startswith("application/x-ndjson"):
+        response.close()
+        raise _not_emserve(response, "JSON lines were expected")
+    return response
+
+
+def parse_message(line: bytes, response: httpx.Response) -> StackMessage | None:
+    """One line of an answer; None for what a newer server adds. Raises UnexpectedAnswer where it is no message."""
+    try:
+        return stack_message(line)
+    except ValueError as error:
+        fault = _first_fault(error) if isinstance(error, ValidationError) else str(error)
+        raise _not_emserve(response, f"what is wrong first: {fault}") from error
+
+
+def error_of_message(message: StackError) -> exceptions.EmserveError:
+    """The exception that ends an answer line by line."""
+    error = message.error
+    kind = _BY_CODE.get(error.code, exceptions.InternalError)
+    return kind(error.message, remedy=error.remedy, field=error.field)
 
 
 def error_of(response: httpx.Response) -> exceptions.EmserveError:

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Generic, SupportsFloat, TypeVar
 import httpx
 
 from emserve import _answers
-from emserve._uploads import Upload, upload
+from emserve._uploads import Upload, upload, upload_stack
 from emserve.exceptions import Busy, InvalidParameter
-from emserve.results import AtomsPostprocess, AtomsResult, DefectsResult, ModelList
+from emserve.results import AtomsPostprocess, AtomsResult, DefectsResult, DislocationsResult, ModelList
 from emserve.retries import Retries
 
 if TYPE_CHECKING:
-    from emserve._uploads import Source
+    from emserve._uploads import Source, StackSource
 
 T = TypeVar("T")
 PixelSize = SupportsFloat | Iterable[SupportsFloat]
@@ -35,7 +35,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 @dataclass(frozen=True)
 class Call(Generic[T]):
-    """One request, and how its answer is read."""
+    """One request, and how its answer is read; one that is streamed is read by whoever it is handed to."""
 
     method: str
     path: str
@@ -43,6 +43,7 @@ class Call(Generic[T]):
     request_id: str
     fields: Mapping[str, str] = field(default_factory=dict)
     upload: Upload | None = None
+    streamed: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,17 +75,10 @@ def atoms(
         "model": model,
         "threshold": _number(threshold),
         "postprocess": postprocess,
-        "refine": None if refine is None else ("true" if refine else "false"),
+        "refine": _flag(refine),
         "frame": None if frame is None else str(int(frame)),
     }
-    return Call(
-        "POST",
-        "v1/atoms",
-        partial(_answers.parse, AtomsResult),
-        _request_id(request_id),
-        {name: value for name, value in fields.items() if value is not None},
-        upload(source),
-    )
+    return _posted("v1/atoms", partial(_answers.parse, AtomsResult), fields, upload(source), request_id)
 
 
 def defects(
@@ -113,14 +107,62 @@ def defects(
         "burgers_vector_nm": _number(burgers_vector_nm),
         "barrier_strengths": _strengths(barrier_strengths) if barrier_strengths else None,
     }
-    return Call(
-        "POST",
-        "v1/defects",
-        partial(_answers.parse, DefectsResult),
-        _request_id(request_id),
-        {name: value for name, value in fields.items() if value is not None},
-        upload(source),
-    )
+    return _posted("v1/defects", partial(_answers.parse, DefectsResult), fields, upload(source), request_id)
+
+
+def dislocations(
+    source: Source,
+    *,
+    pixel_size_nm: PixelSize | None,
+    model: str | None,
+    threshold: float | None,
+    frame: int | None,
+    shear_modulus_gpa: float | None,
+    burgers_vector_nm: float | None,
+    request_id: str | None,
+) -> Call[DislocationsResult]:
+    """`POST /v1/dislocations`. What is None is not sent, and the server's default holds."""
+    fields = {
+        "pixel_size_nm": None if pixel_size_nm is None else _pixel_size(pixel_size_nm),
+        "model": model,
+        "threshold": _number(threshold),
+        "frame": None if frame is None else str(int(frame)),
+        "shear_modulus_gpa": _number(shear_modulus_gpa),
+        "burgers_vector_nm": _number(burgers_vector_nm),
+    }
+    return _posted("v1/dislocations", partial(_answers.parse, DislocationsResult), fields, upload(source), request_id)
+
+
+def dislocations_stack(
+    source: StackSource,
+    *,
+    pixel_size_nm: PixelSize | None,
+    frame_time_s: float | None,
+    model: str | None,
+    threshold: float | None,
+    gate_px: float | None,
+    memory: int | None,
+    correct_drift: bool | None,
+    shear_modulus_gpa: float | None,
+    burgers_vector_nm: float | None,
+    pictures: bool,
+    request_id: str | None,
+) -> Call[httpx.Response]:
+    """`POST /v1/dislocations/stack`: its answer is a response whose lines are still to come."""
+    fields = {
+        "pixel_size_nm": None if pixel_size_nm is None else _pixel_size(pixel_size_nm),
+        "frame_time_s": _number(frame_time_s),
+        "model": model,
+        "threshold": _number(threshold),
+        "gate_px": _number(gate_px),
+        "memory": None if memory is None else str(int(memory)),
+        "correct_drift": _flag(correct_drift),
+        "shear_modulus_gpa": _number(shear_modulus_gpa),
+        "burgers_vector_nm": _number(burgers_vector_nm),
+        "pictures": "true" if pictures else None,
+    }
+    path = "v1/dislocations/stack"
+    return _posted(path, _answers.lines_to_come, fields, upload_stack(source), request_id, streamed=True)
 
 
 def preview(source: Source, *, frame: int | None, request_id: str | None) -> Call[bytes]:
@@ -172,6 +214,23 @@ def exchange(
             raise error from cause
         log.info("%s Attempt %d of %d follows in %.1f s.", error.message, attempt + 1, retries.attempts, pause)
         yield Wait(pause)
+
+
+def _posted(
+    path: str,
+    read: Callable[[httpx.Response], T],
+    fields: Mapping[str, str | None],
+    file: Upload,
+    request_id: str | None,
+    *,
+    streamed: bool = False,
+) -> Call[T]:
+    sent = {name: value for name, value in fields.items() if value is not None}
+    return Call("POST", path, read, _request_id(request_id), sent, file, streamed)
+
+
+def _flag(value: bool | None) -> str | None:
+    return None if value is None else "true" if value else "false"
 
 
 def _number(value: float | None) -> str | None:

@@ -1,9 +1,13 @@
-"""What goes into the `file` field of a request: the file's own bytes, or an array as NPY."""
+"""What goes into the `file` field of a request: the file's own bytes, an array as NPY, many pictures as a ZIP."""
 
 from __future__ import annotations
 
 import io
 import os
+import re
+import tempfile
+import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -14,18 +18,32 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Source = str | os.PathLike[str] | bytes | bytearray | memoryview | NDArray
+    StackSource = Source | Sequence[str | os.PathLike[str]]
+
+# What is taken from a folder of frames; of what else lies there (notes, thumbnails, videos) nothing is a frame.
+_FRAMES = frozenset(
+    {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dm3", ".dm4", ".ser", ".emd", ".mrc", ".npy", ".hspy", ".h5"}
+)
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A named stream of bytes that can be opened again for every attempt; files are streamed, not read into memory."""
+    """A named stream of bytes that can be opened again for every attempt; files are streamed, not read into memory.
+
+    content: a file, its bytes, or the files of a stack's frames.
+    """
 
     name: str
-    content: Path | bytes
+    content: Path | bytes | tuple[Path, ...]
 
     def open(self) -> BinaryIO:
         """The bytes from their beginning. Raises OSError as `open` does."""
-        return self.content.open("rb") if isinstance(self.content, Path) else io.BytesIO(self.content)
+        match self.content:
+            case Path():
+                return self.content.open("rb")
+            case bytes():
+                return io.BytesIO(self.content)
+        return _packed(self.content)
 
 
 def upload(source: Source) -> Upload:
@@ -44,6 +62,50 @@ def upload(source: Source) -> Upload:
     if hasattr(source, "__array__") or hasattr(source, "__array_interface__"):
         return Upload("array.npy", _npy(source))
     raise TypeError(f"a micrograph is a path, the bytes of a file or an array, not {type(source).__name__}")
+
+
+def upload_stack(source: StackSource) -> Upload:
+    """The upload of a video: what `upload` takes, a folder of frames, or the paths of the frames in their order.
+
+    The frames of a folder are sorted by name, numbers in it by their value. Raises UnreadableMicrograph where there are
+    none, besides what `upload` raises.
+    """
+    if isinstance(source, str | os.PathLike) and Path(source).is_dir():
+        folder = Path(source)
+        frames = sorted((p for p in folder.iterdir() if p.suffix.lower() in _FRAMES and p.is_file()), key=_by_number)
+        return _of_frames(folder.resolve().name or "frames", frames, f"The folder {folder}")
+    if isinstance(source, list | tuple):
+        return _of_frames("frames", [Path(path) for path in source], "The list")
+    return upload(source)  # type: ignore[arg-type]
+
+
+def _of_frames(name: str, frames: list[Path], where: str) -> Upload:
+    if not frames:
+        raise UnreadableMicrograph(
+            f"{where} holds no pictures.",
+            remedy="Pass a video, or a folder of frames as PNG, TIFF, JPEG or a microscope's files.",
+            field="file",
+        )
+    return Upload(f"{name}.zip", tuple(frames))
+
+
+def _by_number(path: Path) -> list[tuple[int, str]]:
+    """`frame_9` before `frame_10`."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", path.name.casefold())]
+
+
+def _packed(frames: tuple[Path, ...]) -> BinaryIO:
+    """The frames in one file on the disk, as they are: pictures do not get smaller."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115
+    try:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+            for k, path in enumerate(frames):
+                archive.write(path, f"{k:06d}_{path.name}")
+    except BaseException:
+        file.close()
+        raise
+    file.seek(0)
+    return file
 
 
 def _npy(source: object) -> bytes:

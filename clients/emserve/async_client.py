@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -10,13 +11,14 @@ import httpx
 
 from emserve import _calls
 from emserve._calls import Call, PixelSize, Send
+from emserve._frames import AsyncFrameStream, Messages
 from emserve._settings import DEFAULT_TIMEOUT_S, ONCE, Settings
 from emserve.exceptions import DeadlineExceeded, Unavailable
-from emserve.results import AtomsPostprocess, AtomsResult, DefectsResult, ModelSummary
+from emserve.results import AtomsPostprocess, AtomsResult, DefectsResult, DislocationsResult, ModelSummary
 from emserve.retries import Retries
 
 if TYPE_CHECKING:
-    from emserve._uploads import Source
+    from emserve._uploads import Source, StackSource
 
 T = TypeVar("T")
 
@@ -105,6 +107,70 @@ class AsyncClient:
             )
         )
 
+    async def dislocations(
+        self,
+        source: Source,
+        *,
+        pixel_size_nm: PixelSize | None = None,
+        model: str | None = None,
+        threshold: float | None = None,
+        frame: int | None = None,
+        shear_modulus_gpa: float | None = None,
+        burgers_vector_nm: float | None = None,
+        request_id: str | None = None,
+    ) -> DislocationsResult:
+        """Find the dislocation lines of a micrograph; see `Client.dislocations`."""
+        return await self._run(
+            _calls.dislocations(
+                source,
+                pixel_size_nm=pixel_size_nm,
+                model=model,
+                threshold=threshold,
+                frame=frame,
+                shear_modulus_gpa=shear_modulus_gpa,
+                burgers_vector_nm=burgers_vector_nm,
+                request_id=request_id,
+            )
+        )
+
+    async def dislocations_stack(
+        self,
+        source: StackSource,
+        *,
+        pixel_size_nm: PixelSize | None = None,
+        frame_time_s: float | None = None,
+        model: str | None = None,
+        threshold: float | None = None,
+        gate_px: float | None = None,
+        memory: int | None = None,
+        correct_drift: bool | None = None,
+        shear_modulus_gpa: float | None = None,
+        burgers_vector_nm: float | None = None,
+        pictures: bool = False,
+        request_id: str | None = None,
+    ) -> AsyncFrameStream:
+        """Follow the dislocation lines of a video: an asynchronous iterator; see `Client.dislocations_stack`.
+
+        async with await client.dislocations_stack("video.mp4") as frames:
+            async for frame in frames:
+                ...
+        """
+        call = _calls.dislocations_stack(
+            source,
+            pixel_size_nm=pixel_size_nm,
+            frame_time_s=frame_time_s,
+            model=model,
+            threshold=threshold,
+            gate_px=gate_px,
+            memory=memory,
+            correct_drift=correct_drift,
+            shear_modulus_gpa=shear_modulus_gpa,
+            burgers_vector_nm=burgers_vector_nm,
+            pictures=pictures,
+            request_id=request_id,
+        )
+        return AsyncFrameStream(await self._run(call), Messages(call.request_id, self.url, self._settings.timeout_s))
+
     async def preview(self, source: Source, *, frame: int | None = None, request_id: str | None = None) -> bytes:
         """The picture as the server reads it, as PNG; see `Client.preview`."""
         return await self._run(_calls.preview(source, frame=frame, request_id=request_id))
@@ -152,9 +218,13 @@ class AsyncClient:
                 reply = None
 
     async def _send(self, call: Call[Any]) -> httpx.Response | httpx.RequestError:
-        stream = call.upload.open() if call.upload else None
+        stream = await asyncio.to_thread(call.upload.open) if call.upload else None
         try:
-            return await self._http.send(self._http.build_request(**self._settings.request(call, stream)))
+            request = self._http.build_request(**self._settings.request(call, stream))
+            response = await self._http.send(request, stream=call.streamed)
+            if call.streamed and not response.is_success:
+                await response.aread()
+            return response
         except httpx.RequestError as error:
             return error
         finally:

@@ -10,13 +10,14 @@ import httpx
 
 from emserve import _calls
 from emserve._calls import Call, PixelSize, Send
+from emserve._frames import FrameStream, Messages
 from emserve._settings import DEFAULT_TIMEOUT_S, ONCE, Settings
 from emserve.exceptions import DeadlineExceeded, Unavailable
-from emserve.results import AtomsPostprocess, AtomsResult, DefectsResult, ModelSummary
+from emserve.results import AtomsPostprocess, AtomsResult, DefectsResult, DislocationsResult, ModelSummary
 from emserve.retries import Retries
 
 if TYPE_CHECKING:
-    from emserve._uploads import Source
+    from emserve._uploads import Source, StackSource
 
 T = TypeVar("T")
 
@@ -146,6 +147,99 @@ class Client:
             )
         )
 
+    def dislocations(
+        self,
+        source: Source,
+        *,
+        pixel_size_nm: PixelSize | None = None,
+        model: str | None = None,
+        threshold: float | None = None,
+        frame: int | None = None,
+        shear_modulus_gpa: float | None = None,
+        burgers_vector_nm: float | None = None,
+        request_id: str | None = None,
+    ) -> DislocationsResult:
+        """Find the dislocation lines of a micrograph. What is None is left to the server.
+
+        Parameters
+        ----------
+        source, pixel_size_nm, model, frame, request_id: as of `atoms`.
+        threshold: probability from which a pixel counts as a line's, 0 to 1.
+        shear_modulus_gpa, burgers_vector_nm: μ and b of the line tension, given together; with them each line has the
+            stress μ b / R that bows it out.
+
+        Raises EmserveError (see `emserve.exceptions`) and OSError for a file that cannot be opened.
+        """
+        return self._run(
+            _calls.dislocations(
+                source,
+                pixel_size_nm=pixel_size_nm,
+                model=model,
+                threshold=threshold,
+                frame=frame,
+                shear_modulus_gpa=shear_modulus_gpa,
+                burgers_vector_nm=burgers_vector_nm,
+                request_id=request_id,
+            )
+        )
+
+    def dislocations_stack(
+        self,
+        source: StackSource,
+        *,
+        pixel_size_nm: PixelSize | None = None,
+        frame_time_s: float | None = None,
+        model: str | None = None,
+        threshold: float | None = None,
+        gate_px: float | None = None,
+        memory: int | None = None,
+        correct_drift: bool | None = None,
+        shear_modulus_gpa: float | None = None,
+        burgers_vector_nm: float | None = None,
+        pictures: bool = False,
+        request_id: str | None = None,
+    ) -> FrameStream:
+        """Follow the dislocation lines of a video: an iterator of `DislocationsFrame`, each as soon as it is analysed.
+
+            with client.dislocations_stack("video.mp4", frame_time_s=0.04) as frames:
+                for frame in frames:
+                    print(frame.number, [(line.track, line.length_nm) for line in frame.lines])
+            print(frames.tracks.to_csv())
+
+        After the last frame, `tracks` of the iterator is the `DislocationsTracks` over all of them. Where the video
+        breaks off, the frames before it come, then the exception, and `tracks` is of those frames. Nothing grows with
+        the number of frames.
+
+        Parameters
+        ----------
+        source: path of a video or of a stack of pictures, a folder of frames, a list of the paths of frames, the bytes
+            of a file, or an array (frames, height, width).
+        frame_time_s: from one frame to the next; without it, velocities are only given per frame.
+        pixel_size_nm, model, threshold, shear_modulus_gpa, burgers_vector_nm, request_id: as of `dislocations`.
+        gate_px: the largest distance of a line from where its track is foretold.
+        memory: so many frames a line may be missing, and its track still goes on.
+        correct_drift: whether the specimen's drift is taken off before lines are linked.
+        pictures: whether each frame brings its picture, `frame.png`, to draw on.
+
+        Raises, here or between two frames, EmserveError (see `emserve.exceptions`), and OSError for a file that cannot
+        be opened.
+        """
+        call = _calls.dislocations_stack(
+            source,
+            pixel_size_nm=pixel_size_nm,
+            frame_time_s=frame_time_s,
+            model=model,
+            threshold=threshold,
+            gate_px=gate_px,
+            memory=memory,
+            correct_drift=correct_drift,
+            shear_modulus_gpa=shear_modulus_gpa,
+            burgers_vector_nm=burgers_vector_nm,
+            pictures=pictures,
+            request_id=request_id,
+        )
+        return FrameStream(self._run(call), Messages(call.request_id, self.url, self._settings.timeout_s))
+
     def preview(self, source: Source, *, frame: int | None = None, request_id: str | None = None) -> bytes:
         """The picture as the server reads it: PNG, 8-bit grey, contrast stretched, width and height of the micrograph.
 
@@ -198,7 +292,11 @@ class Client:
     def _send(self, call: Call[Any]) -> httpx.Response | httpx.RequestError:
         stream = call.upload.open() if call.upload else None
         try:
-            return self._http.send(self._http.build_request(**self._settings.request(call, stream)))
+            request = self._http.build_request(**self._settings.request(call, stream))
+            response = self._http.send(request, stream=call.streamed)
+            if call.streamed and not response.is_success:
+                response.read()
+            return response
         except httpx.RequestError as error:
             return error
         finally:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emserve import pictures
+from emserve import line_colours, pictures
 from emserve._extras import require
 from emserve.defect_classes import colours, title
 from emserve.masks import outlines
-from emserve.results import AtomsResult, DefectsResult, Result
+from emserve.results import AtomsResult, DefectsResult, DislocationsFrame, DislocationsResult, Result
 
 if TYPE_CHECKING:
     import matplotlib.axes
@@ -24,8 +24,8 @@ def plot(result: Result, picture: Picture | None, ax: matplotlib.axes.Axes | Non
     """Draw the findings, over the picture if one is given; axes in nm where the pixel size is known, else in px.
 
     y points down, as in the micrograph. Atom columns are dots, in another colour where the position is the network's
-    (no fit); defects are the outlines of their masks, in the colours of their classes. Raises TypeError for an answer
-    of another family.
+    (no fit); defects are the outlines of their masks, in the colours of their classes; dislocation lines are curves
+    with their numbers, of a frame with those of their tracks. Raises TypeError for an answer of another family.
     """
     info = result.micrograph
     if ax is None:
@@ -41,6 +41,10 @@ def plot(result: Result, picture: Picture | None, ax: matplotlib.axes.Axes | Non
             _columns(result, ax, step)
         case DefectsResult():
             _defects(result, ax, step)
+        case DislocationsResult():
+            _lines([(line.number, line.points_px) for line in result.lines], ax, step)
+        case DislocationsFrame():
+            _lines([(line.track, line.points_px) for line in result.lines], ax, step)
         case _:
             raise TypeError(f"{type(result).__name__} cannot be plotted")
     unit = "nm" if in_nm else "px"
@@ -71,3 +75,12 @@ def _defects(result: DefectsResult, ax: matplotlib.axes.Axes, step: Step) -> Non
     if counts:
         ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     ax.set_title(f"{result.statistics.count:,} defects")
+
+
+def _lines(lines: list[tuple[int, list[tuple[float, float]]]], ax: matplotlib.axes.Axes, step: Step) -> None:
+    for number, points_px in lines:
+        x, y = (np.array(points_px) * step).T
+        ink = tuple(channel / 255 for channel in line_colours.colour(number))
+        ax.plot(x, y, color=ink, linewidth=1.5)
+        ax.annotate(str(number), (x[0], y[0]), color=ink, weight="bold", ha="center", va="bottom", clip_on=True)
+    ax.set_title(f"{len(lines):,} dislocation lines")

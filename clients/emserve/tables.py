@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO, get_args, get_origin
 from pydantic import BaseModel
 
 from emserve._extras import require
-from emserve.results import DefectClassStatistics, DefectsResult, Result
+from emserve.results import DefectClassStatistics, DefectsResult, DislocationsFrame, Result
 
 if TYPE_CHECKING:
     import pandas
@@ -52,6 +52,32 @@ def headings(result: Result) -> list[str]:
     known = [name for name, field in result.finding_class.model_fields.items() if _is_single(field.annotation)]
     added = {name for finding in result.findings for name, value in (finding.model_extra or {}).items() if _flat(value)}
     return [*known, *sorted(added)]
+
+
+class FrameWriter:
+    """Writes the lines of a video's frames into one CSV, a row for each line and frame.
+
+    Parameters
+    ----------
+    stream: text stream, opened with `newline=""`; flushed after each frame.
+
+    The headings are those of the first frame, behind `frame` and `time_s`.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._rows = csv.writer(stream, lineterminator="\n")
+        self._headings: list[str] | None = None
+
+    def write(self, frame: DislocationsFrame) -> None:
+        """Add one row per line."""
+        if self._headings is None:
+            self._headings = headings(frame)
+            self._rows.writerow(["frame", "time_s", *self._headings])
+        for line in frame.lines:
+            cells = [_cell(getattr(line, heading, None)) for heading in self._headings]
+            self._rows.writerow([frame.number, frame.time_s, *cells])
+        self._stream.flush()
 
 
 class SummaryWriter:

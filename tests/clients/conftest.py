@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from emserve import AsyncClient, Client, Retries
-from emserve.cli import batch, listing
+from emserve.cli import batch, listing, track
 from emserve.testing import FakeClock, FakeServer
 
 
@@ -28,6 +28,8 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeServer]:
         server = FakeServer(*arguments, **options)
         monkeypatch.setattr(batch, "AsyncClient", partial(AsyncClient, transport=server.transport))
         monkeypatch.setattr(listing, "Client", partial(Client, transport=server.transport))
+        monkeypatch.setattr(track, "Client", partial(Client, transport=server.transport))
+        monkeypatch.setattr(track, "_RETRIES", Retries(clock=FakeClock()))
         monkeypatch.setattr(batch, "_RETRIES", Retries(clock=FakeClock()))
         return server
 

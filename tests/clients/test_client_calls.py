@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import io
 import json
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 import emserve
 from emserve import AsyncClient, Client
 from emserve.results import CONTRACT
-from emserve.testing import FakeServer, atoms_result
+from emserve.testing import FakeServer, atoms_result, stack_answer
 
 
 def ask(kind: str, server: FakeServer, method: str, *args: Any, **options: Any) -> Any:
@@ -249,7 +250,8 @@ def test_both_clients_have_the_same_methods_and_parameters() -> None:
         }
 
     assert face(Client) == face(AsyncClient)
-    assert set(face(Client)) == {"atoms", "close", "defects", "models", "preview", "ready"}
+    methods = {"atoms", "close", "defects", "dislocations", "dislocations_stack", "models", "preview", "ready"}
+    assert set(face(Client)) == methods
 
 
 def test_a_closed_client_has_closed_its_connections() -> None:
@@ -267,9 +269,14 @@ def test_the_readmes_python_runs(root: Path, tmp_path: Path, monkeypatch: pytest
 
     from emserve import client as module
 
-    picture = Image.new("L", (64, 64))
-    picture.save(tmp_path / "micrograph.png")
-    server = FakeServer(preview=(tmp_path / "micrograph.png").read_bytes())
+    Image.new("L", (64, 64)).save(tmp_path / "micrograph.png")
+    (tmp_path / "video.mp4").write_bytes(b"moving pictures")
+    png = (tmp_path / "micrograph.png").read_bytes()
+    picture = b64encode(png).decode()
+    *frames, tracks = stack_answer(3)
+    server = FakeServer(
+        stack=[*(frame.model_copy(update={"picture": picture}) for frame in frames), tracks], preview=png
+    )
 
     class Connected(Client):
         def __init__(self, *args: Any, **options: Any) -> None:
@@ -280,10 +287,14 @@ def test_the_readmes_python_runs(root: Path, tmp_path: Path, monkeypatch: pytest
     for block in blocks:
         exec(compile(block.split("```")[0], "README.md", "exec"), {})
     assert module.Client is Client
-    assert len(blocks) == 4
+    assert len(blocks) == 6
     assert (tmp_path / "columns.csv").read_text().startswith("x_px,y_px,x_nm,y_nm,")
     assert json.loads((tmp_path / "columns.json").read_text())["contract"] == CONTRACT
     assert (tmp_path / "defects.csv").read_text().startswith("class_name,score,x_px,")
+    assert (tmp_path / "lines.csv").read_text().startswith("number,score,length_px,")
+    assert (tmp_path / "tracks.csv").read_text().startswith("number,first_frame,last_frame,")
+    with Image.open(tmp_path / "lines.gif") as movie, Image.open(tmp_path / "motion.png"):
+        assert movie.n_frames == 3
     with Image.open(tmp_path / "masks.png") as masks:
         assert masks.mode == "I;16"
     with Image.open(tmp_path / "overlay.png") as overlay:

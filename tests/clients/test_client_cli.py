@@ -31,7 +31,7 @@ def options_of(command: str) -> list[argparse.Action]:
     return commands.choices[command]._actions
 
 
-@pytest.mark.parametrize("command", ["atoms", "defects", "models"])
+@pytest.mark.parametrize("command", ["atoms", "defects", "dislocations", "track", "models"])
 def test_every_option_is_documented(root: Path, command: str) -> None:
     readme = (root / "clients" / "README.md").read_text(encoding="utf-8")
     assert f"emserve {command}" in readme
@@ -44,7 +44,8 @@ def test_every_option_is_documented(root: Path, command: str) -> None:
 def test_the_readme_documents_nothing_that_is_not_there(root: Path) -> None:
     readme = (root / "clients" / "README.md").read_text(encoding="utf-8")
     documented = {line.split("`")[1].split()[0] for line in readme.splitlines() if line.startswith("| `--")}
-    options = {option for command in ("atoms", "defects") for a in options_of(command) for option in a.option_strings}
+    commands = ("atoms", "defects", "dislocations", "track")
+    options = {option for command in commands for a in options_of(command) for option in a.option_strings}
     assert documented == options - {"-h", "--help"}
 
 
@@ -66,7 +67,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ["atoms", "a.png", "--frame", "-1"],
         ["atoms", "a.png", "--concurrency", "0"],
         ["atoms", "a.png", "--pixel", "0.01"],
-        ["dislocations", "a.png"],
+        ["loops", "a.png"],
         ["atoms", "a.png", "--threshold", "3"],
         ["atoms", "a.png", "--threshold", "0"],
         ["atoms", "a.png", "--url", "notaurl"],
@@ -347,7 +348,7 @@ def test_a_bar_on_a_terminal(connect: Connect, pictures: list[Path], monkeypatch
 
 def test_models(connect: Connect, capsys: pytest.CaptureFixture[str]) -> None:
     golden = emserve.results.ModelList.model_validate_json(
-        (Path(__file__).parent / "golden" / "models_1.1.json").read_text()
+        (Path(__file__).parent / "golden" / "models_1.2.json").read_text()
     )
     measured = {"recall": 0.991, "precision": 0.997, "rms_pm": 6.5, "columns": 51162}
     scores = {"held_out": measured, "held_out_by_lattice": {"si_110": measured}, "real": {"a.png": {"columns": 12}}}

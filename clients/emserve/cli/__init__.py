@@ -14,6 +14,7 @@ from pathlib import Path
 
 import emserve
 from emserve.cli import argument_types as types
+from emserve.cli.usage import UsageError
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -22,6 +23,12 @@ Where PATH is an existing folder or ends with /, every micrograph gets a file of
 Otherwise all go into that one file: a CSV has the heading `micrograph` in front, a JSON is a list (or one answer per
 line, where PATH ends with .jsonl), each answer with its `file`; for one micrograph neither is added (a --summary always
 has `micrograph`). Of several micrographs, pictures need a folder. PATH - is the standard output.
+Settings: EMSERVE_URL, EMSERVE_API_KEY.
+"""
+
+_TRACK_EPILOG = """\
+Answers are written as they arrive, and what was written stays where the video breaks off. PATH - is the standard
+output, for one of --csv, --tracks and --json.
 Settings: EMSERVE_URL, EMSERVE_API_KEY.
 """
 
@@ -88,6 +95,51 @@ def parser() -> argparse.ArgumentParser:
         "micrograph's n-th row of the CSV, from 1; where two overlap, the smaller one is seen",
     )
 
+    dislocations = _family(commands, "dislocations", "find the dislocation lines of micrographs", connection)
+    _lines(dislocations)
+    _outputs(dislocations, "line", "each line in a colour of its own and with its number")
+
+    track = commands.add_parser(
+        "track",
+        parents=[connection],
+        help="follow the dislocation lines of a video",
+        description="Follow the dislocation lines of a video.",
+        epilog=_TRACK_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    track.add_argument("video", metavar="VIDEO", type=Path, help="video, stack of pictures, or folder of frames")
+    track.add_argument(
+        "--pixel-size-nm", metavar="NM", type=types.pixel_size, help="pixel size, or X,Y; wins over what the file says"
+    )
+    track.add_argument(
+        "--frame-time-s",
+        metavar="S",
+        type=types.positive,
+        help="from one frame to the next; velocities in nm/s need it",
+    )
+    track.add_argument("--model", metavar="NAME", help="model to use (default: the server's; see `emserve models`)")
+    _lines(track)
+    track.add_argument(
+        "--gate-px",
+        metavar="PX",
+        type=types.positive,
+        help="largest distance of a line from where its track is foretold (default: 25)",
+    )
+    track.add_argument(
+        "--memory", metavar="N", type=types.frame, help="so many frames a line may be missing (default: 3)"
+    )
+    track.add_argument("--no-drift", action="store_true", help="do not take the specimen's drift off")
+    track.add_argument("--csv", metavar="PATH", help="write one row per line and frame, as they arrive")
+    track.add_argument("--tracks", metavar="PATH", help="write a CSV with one row per track")
+    track.add_argument("--json", metavar="PATH", help="write the answers as they arrive, one JSON line each")
+    track.add_argument(
+        "--plot", metavar="PATH", help="write a figure: where each line is along its way, and how far lines are apart"
+    )
+    track.add_argument(
+        "--movie", metavar="PATH", help="write the frames with their lines marked: a .gif, or PNGs into a folder"
+    )
+
     models = commands.add_parser(
         "models",
         parents=[connection],
@@ -127,6 +179,19 @@ def _family(
     return command
 
 
+def _lines(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--threshold",
+        metavar="T",
+        type=types.fraction,
+        help="probability from which a pixel counts as a line's, 0 to 1",
+    )
+    command.add_argument(
+        "--shear-modulus-gpa", metavar="GPA", type=types.positive, help="μ; with b, each line has its stress μ b / R"
+    )
+    command.add_argument("--burgers-vector-nm", metavar="NM", type=types.positive, help="b, its length")
+
+
 def _outputs(command: argparse.ArgumentParser, finding: str, marked: str) -> None:
     command.add_argument("--json", metavar="PATH", help="write the whole answers")
     command.add_argument("--csv", metavar="PATH", help=f"write one row per {finding}")
@@ -145,14 +210,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else USAGE
 
-    from emserve.cli import batch, listing
+    if options.command in ("dislocations", "track") and (options.shear_modulus_gpa is None) != (
+        options.burgers_vector_nm is None
+    ):
+        print("emserve: --shear-modulus-gpa and --burgers-vector-nm belong together. Give both.", file=sys.stderr)
+        return USAGE
+
+    from emserve.cli import batch, listing, track
 
     try:
         if options.command == "models":
             return listing.run(options)
+        if options.command == "track":
+            return track.run(options)
         return asyncio.run(batch.run(options))
     # What the server finds wrong with a file's parameters is told with the file; here it is the command line itself.
-    except (batch.UsageError, emserve.InvalidParameter) as error:
+    except (UsageError, emserve.InvalidParameter) as error:
         print(f"emserve: {error}", file=sys.stderr)
         return USAGE
     except emserve.EmserveError as error:

@@ -16,6 +16,7 @@ from emserve._extras import require
 from emserve.async_client import AsyncClient
 from emserve.cli.atoms import ATOMS
 from emserve.cli.defects import DEFECTS
+from emserve.cli.dislocations import DISLOCATIONS
 from emserve.cli.family import Family
 from emserve.cli.outputs import Job, Outputs, jobs
 from emserve.cli.progress import Progress
@@ -34,7 +35,7 @@ from emserve.retries import Retries
 
 __all__ = ["UsageError", "run"]
 
-FAMILIES: dict[str, Family[Any]] = {"atoms": ATOMS, "defects": DEFECTS}
+FAMILIES: dict[str, Family[Any]] = {"atoms": ATOMS, "defects": DEFECTS, "dislocations": DISLOCATIONS}
 
 # A batch has more patience with a busy server than a single call.
 _RETRIES = Retries(attempts=30, total_s=600.0)

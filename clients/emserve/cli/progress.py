@@ -65,3 +65,38 @@ class Progress:
         while True:
             self._draw()
             await asyncio.sleep(_TICK_S)
+
+
+class FrameProgress:
+    """Progress over the frames of a video, on a terminal only: how many there will be is not always known.
+
+    Parameters
+    ----------
+    stream: where to.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._live = stream.isatty()
+        self._begin = time.monotonic()
+        self._done = 0
+
+    def __enter__(self) -> FrameProgress:
+        self._write("sending the video")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._write("")
+
+    def advance(self, total: int) -> None:
+        """One more frame is done, of so many that the file says to have."""
+        self._done += 1
+        seconds = max(time.monotonic() - self._begin, 1e-3)
+        filled = _BAR * self._done // total if total >= self._done else 0
+        bar = f"[{'#' * filled}{'.' * (_BAR - filled)}] {self._done}/{total}" if filled else f"{self._done}"
+        self._write(f"{bar} frames  {seconds:.0f} s  {self._done / seconds:.1f} frames/s")
+
+    def _write(self, text: str) -> None:
+        if self._live:
+            self._stream.write(f"\r\x1b[K{text}")
+            self._stream.flush()

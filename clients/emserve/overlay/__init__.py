@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from emserve.overlay import atoms, defects
-from emserve.results import AtomsResult, DefectsResult, Result
+from emserve.overlay import atoms, defects, dislocations
+from emserve.results import AtomsResult, DefectsResult, DislocationsFrame, DislocationsResult, Result
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,4 +30,6 @@ def draw(result: Result, pixels: NDArray[Any]) -> Image.Image:
             return atoms.draw(result, pixels)
         case DefectsResult():
             return defects.draw(result, pixels)
+        case DislocationsResult() | DislocationsFrame():
+            return dislocations.draw(result, pixels)
     raise TypeError(f"{type(result).__name__} cannot be drawn")
