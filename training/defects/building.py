@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from emserve.exceptions import StoreError
-from model_store.store import MODELS
+from model_store.store import Store
 from training.checkpoints import FILE_NAME, Checkpoint
 from training.defects.networks import MaskRCNN, MaskRCNNConfig
 from training.defects.networks.config import AnchorConfig, RegionConfig, ResNetConfig, compact
@@ -73,7 +73,7 @@ def started_from(start: Sequence[str]) -> MaskRCNN:
     folder = Path(start[0])
     if (folder / FILE_NAME).exists():
         return trained_network(folder)
-    for stored in (folder, MODELS / start[0]):
+    for stored in (folder, Store().root / start[0]):
         if (stored / "manifest.yaml").exists():
             try:
                 return load_stored(stored)

@@ -12,6 +12,7 @@ from emserve.exceptions import ChecksumMismatch, StoreError
 from export.defects.conversion import OUTPUTS, to_torchscript
 from export.defects.parity import detections_of
 from model_store import manifest as manifests
+from training.defects.building import started_from
 from training.defects.networks.stored import load_stored
 
 
@@ -30,6 +31,13 @@ def test_it_answers_bit_for_bit_as_the_one_that_was_exported(folder: Path) -> No
     found = detections_of(network, image)
     assert len(expected["scores"]) >= 5
     assert all(np.array_equal(expected[name], found[name]) for name in OUTPUTS)
+
+
+def test_a_training_starts_from_it_by_name_in_the_store_that_is_served(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMSERVE_STORE", str(folder.parent))
+    assert started_from([folder.name]).config == load_stored(folder).config
 
 
 def test_it_is_exported_as_it_was(folder: Path, tmp_path: Path) -> None:

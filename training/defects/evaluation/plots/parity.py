@@ -49,7 +49,7 @@ def draw(rows: Sequence[Row], path: Path) -> None:
     known = [panel for panel in _PANELS if any(row[panel.true] is not None for row in rows)]
     titles = {panel.title for panel in known}
     known = [panel for panel in known if not _is_spare(panel, titles)]
-    figure, grid = panels(len(known), width=4.2, height=4.2)
+    figure, grid = panels(len(known), width=4.2, height=4.6)
     for axes, panel in zip(grid, known, strict=True):
         _draw_panel(axes, panel, rows)
     save(figure, path)
@@ -69,8 +69,11 @@ def _draw_panel(axes: Any, panel: _Panel, rows: Sequence[Row]) -> None:
     values = np.array([(row[panel.true], row[panel.predicted]) for row in shown], float).reshape(-1, 2)
     positive = values[values > 0]
     logarithmic = panel.density and positive.size > 0 and bool(positive.max() > _WIDE * positive.min())
+    reach = values
+    if panel.spread is not None:
+        reach = values + np.array([[row[column] or 0.0 for column in panel.spread] for row in shown]).reshape(-1, 2)
     low, high = (
-        (positive.min() / 2, positive.max() * 2) if logarithmic else (0.0, 1.1 * float(values.max(initial=0)) or 1)
+        (positive.min() / 2, positive.max() * 2) if logarithmic else (0.0, 1.1 * float(reach.max(initial=0)) or 1)
     )
     colour = colours(names)
     for kind in names:
@@ -92,7 +95,7 @@ def _draw_panel(axes: Any, panel: _Panel, rows: Sequence[Row]) -> None:
         axes.ticklabel_format(style="sci", scilimits=(-2, 4))
         axes.locator_params(nbins=6)
     axes.set(xlim=(low, high), ylim=(low, high), xlabel="true", ylabel="predicted", title=panel.title)
-    axes.set_aspect("equal")
+    axes.set_box_aspect(1)
     axes.grid(alpha=0.3)
     if shown:
         axes.legend(fontsize="small", loc="upper left")
