@@ -82,7 +82,7 @@ def training_parts(record: Training | None, about: About) -> list[str]:
 
 def _stages(record: Training | None) -> list[dict[str, Any]]:
     """The runs that made the weights, the first one first."""
-    stages = []
+    stages: list[dict[str, Any]] = []
     stage = None if record is None else record.model_dump(mode="json")
     while stage is not None:
         stages.insert(0, stage)
