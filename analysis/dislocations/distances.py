@@ -15,7 +15,7 @@ from scipy.spatial import cKDTree
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
-_SAME_LENGTH = 0.03  # lines whose lengths differ by less are compared end to end
+_SAME_LENGTH = 0.01  # lines whose lengths differ by less are compared end to end
 _STARTS = 21  # places of the shorter line along the longer one that are tried
 _STAY = 0.05  # how much a shift costs beside a change of shape, where a straight line could lie anywhere along another
 
