@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from training.defects.labels import LabelError, LabelledPicture, read_labels
 
@@ -34,6 +35,12 @@ class SourceSettings(BaseModel):
     meaning: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     share: float = Field(default=1.0, gt=0)
     left_out: tuple[str, ...] = ()
+
+    @model_serializer(mode="wrap")
+    def _written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Runs are called by a checksum of their settings: those made before there were columns keep their names.
+        values: dict[str, Any] = handler(self)
+        return values if self.columns else {name: value for name, value in values.items() if name != "columns"}
 
     def pictures(self) -> list[LabelledPicture]:
         """All labelled pictures, those that are left out too. Raises LabelError."""
