@@ -28,7 +28,7 @@ class InputSpec(BaseModel):
     """What a lines' network expects and answers: the `input` block of its manifest.
 
     most_lines: number of its maps, N: as many lines as it can answer in one picture. threshold: of the maps.
-    best_pixel_size_nm, pixel_size_range_nm: pictures outside the range are resampled into it; None for any.
+    pixel_size_range_nm: pictures outside it are resampled to its nearer end; None for any.
     longest_px: a picture whose longer side is longer is shrunk to it, as lines many pixels wide are not known; 0 for
     never. multiple_of: height and width of the input are multiples of this. tile_px, overlap_px: larger pictures, and
     those with more lines, are cut into tiles that overlap by so much; no tile is smaller than `smallest_tile_px`.
@@ -40,7 +40,6 @@ class InputSpec(BaseModel):
     percentiles: tuple[float, float] = (0.1, 99.9)
     most_lines: PositiveInt = 20
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    best_pixel_size_nm: PositiveFloat | None = None
     pixel_size_range_nm: tuple[PositiveFloat, PositiveFloat] | None = None
     longest_px: Annotated[int, Field(ge=0)] = 0
     multiple_of: PositiveInt = 32
@@ -58,10 +57,8 @@ class InputSpec(BaseModel):
             raise ValueError("tiles must not overlap by more than half")
         if self.smallest_tile_px > self.tile_px:
             raise ValueError("smallest_tile_px must not exceed tile_px")
-        if self.pixel_size_range_nm is not None:
-            smallest, largest = self.pixel_size_range_nm
-            if not smallest <= (self.best_pixel_size_nm or smallest) <= largest:
-                raise ValueError("best_pixel_size_nm must lie inside pixel_size_range_nm")
+        if self.pixel_size_range_nm is not None and self.pixel_size_range_nm[0] > self.pixel_size_range_nm[1]:
+            raise ValueError(f"pixel_size_range_nm must rise, got {self.pixel_size_range_nm}")
         return self
 
 

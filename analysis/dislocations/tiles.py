@@ -6,7 +6,6 @@ none is full. Lines that run over seams are found in parts, which are put togeth
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -81,12 +80,13 @@ def find_in_tiles(
         tiles += len(group)
         for tile, of_tile in zip(group, maps, strict=True):
             lines = find_lines(_trimmed(of_tile, tile, height, width), rules)
-            smaller = _smaller(tile, spec) if len(lines) >= math.ceil(_FULL * len(of_tile)) else []
+            is_full = len(lines) >= _FULL * spec.most_lines
+            smaller = _smaller(tile, spec) if is_full else []
             if smaller:
                 waiting += smaller
                 whole = False
                 continue
-            full += len(lines) >= math.ceil(_FULL * len(of_tile))
+            full += is_full
             found += [line.moved(tile.left, tile.top) for line in lines]
     if not whole:
         found = long_enough(each_once(found, gap_px=rules.gap_between_px), rules)

@@ -93,7 +93,7 @@ def test_more_lines_than_the_network_answers() -> None:
     courses = [wave(30 + 28 * k, 30, 40 + 28 * k, 380, 8) for k in range(14)]
     micrograph = Micrograph(picture([draw(course, SHAPE, width_px=3) for course in courses]))
     few = DarkNetwork(maps=6)
-    found = analyse(micrograph, few, InputSpec(multiple_of=1, smallest_tile_px=96, overlap_px=48))
+    found = analyse(micrograph, few, InputSpec(most_lines=6, multiple_of=1, smallest_tile_px=96, overlap_px=48))
     assert found.tiles > 4
     assert_courses(found, courses)
     assert "lines_limited" not in codes(found)
@@ -102,7 +102,7 @@ def test_more_lines_than_the_network_answers() -> None:
 def test_more_lines_than_can_be_told_apart_is_said() -> None:
     courses = [wave(30 + 14 * k, 30, 40 + 14 * k, 380, 0) for k in range(26)]
     micrograph = Micrograph(picture([draw(course, SHAPE, width_px=3) for course in courses]))
-    found = analyse(micrograph, DarkNetwork(maps=4), InputSpec(multiple_of=1, smallest_tile_px=256))
+    found = analyse(micrograph, DarkNetwork(maps=4), InputSpec(most_lines=4, multiple_of=1, smallest_tile_px=256))
     assert "lines_limited" in codes(found)
 
 
@@ -211,8 +211,8 @@ def test_a_spec_must_be_consistent() -> None:
     for wrong in ({"tile_px": 128, "smallest_tile_px": 200}, {"overlap_px": 300}, {"percentiles": (50, 10)}):
         with pytest.raises(ValueError, match=r"tile|overlap|percentiles"):
             InputSpec(**wrong)
-    with pytest.raises(ValueError, match="inside"):
-        InputSpec(best_pixel_size_nm=3, pixel_size_range_nm=(0.5, 2))
+    with pytest.raises(ValueError, match="must rise"):
+        InputSpec(pixel_size_range_nm=(2, 0.5))
 
 
 def test_grey_values_are_scaled_as_in_training() -> None:
