@@ -41,7 +41,8 @@ class RunLearner:
         if not chosen:
             raise ValueError("there is no picture to learn from")
         left_out = tuple(sorted(picture.image for picture in self.source.pictures() if picture.image not in chosen))
-        source = self.source.model_copy(update={"left_out": left_out})
+        # A training knows nothing of the foil, so that its thickness makes no other run.
+        source = self.source.model_copy(update={"left_out": left_out, "thickness_nm": None})
         settings = self.settings.model_copy(update={"seed": seed, "sources": (*self.settings.sources, source)})
         run = self.folder / hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:12]
         begun = (run / FILE_NAME).exists()
