@@ -59,9 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--evidence", type=Path, metavar="JSON", help="of `python -m export precision`, for bf16 to be allowed"
     )
-    parser.add_argument(
-        "--score", type=float, help="the least that counts as found, where none is asked for"
-    )
+    parser.add_argument("--score", type=float, help="the least that counts as found, where none is asked for")
     parser.add_argument("--title")
     parser.add_argument("--version", default="1.0.0")
     parser.add_argument("--licence", help="of the weights")
