@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 
 import emserve
 from emserve import Client, Retries
-from emserve.testing import FakeClock, atoms_result
+from emserve.testing import FakeClock, atoms_result, stack_answer
 
 
 class Server(ThreadingHTTPServer):
@@ -31,6 +32,7 @@ class Server(ThreadingHTTPServer):
         self.released = threading.Event()
         self.asked = threading.Event()
         self.received = b""
+        self.taken = threading.Semaphore(0)
         self.connections: set[tuple[str, int]] = set()
         self.requests = 0
 
@@ -55,6 +57,9 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(413, emserve.TooLarge("The limit is 1 MB.").to_dict())
             self.close_connection = True
             return
+        if server.mood == "streams":
+            self._stream()
+            return
         server.received = self.rfile.read(int(self.headers["Content-Length"]))
         if server.mood == "hangs up":
             self.connection.shutdown(socket.SHUT_RDWR)
@@ -66,6 +71,22 @@ class Handler(BaseHTTPRequestHandler):
             if server.mood == "is slow":
                 server.released.wait(60)
             self._answer(200, atoms_result().model_dump(mode="json"))
+
+    def _stream(self) -> None:
+        """Counts what comes, and answers frame after frame, the next one when the one before was taken."""
+        left = int(self.headers["Content-Length"])
+        while left:
+            left -= len(self.rfile.read(min(left, 1 << 20)))
+        self.send_response(200)
+        self.send_header("Content-Type", "application/x-ndjson")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for message in stack_answer(3):
+            line = message.model_dump_json().encode() + b"\n"
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
+            if isinstance(message, emserve.DislocationsFrame) and not self.server.taken.acquire(timeout=10):
+                return
+        self.wfile.write(b"0\r\n\r\n")
 
     def _answer(self, status: int, body: dict) -> None:
         import json
@@ -179,3 +200,32 @@ def test_a_reader_that_goes_away(server: Server, root: Path, tmp_path: Path) -> 
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
+
+
+def test_frames_arrive_while_the_server_goes_on(server: Server) -> None:
+    server.mood = "streams"
+    numbers = []
+    with Client(server.url) as client, client.dislocations_stack(b"video") as frames:
+        for frame in frames:
+            numbers.append(frame.number)
+            server.taken.release()  # the server waits for it before it sends the next
+    assert numbers == [0, 1, 2]
+    assert frames.tracks is not None
+
+
+def test_a_video_is_sent_without_being_held_in_memory(server: Server, tmp_path: Path) -> None:
+    server.mood = "streams"
+    server.taken.release(9)
+    video = tmp_path / "video.avi"
+    with video.open("wb") as stream:
+        stream.truncate(200_000_000)
+    with Client(server.url) as client:
+        list(client.dislocations_stack(b"the first call loads what it needs"))
+        server.taken.release(9)
+        tracemalloc.start()
+        try:
+            assert len(list(client.dislocations_stack(video))) == 3
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert peak < 20_000_000
