@@ -216,7 +216,8 @@ def _notices(
             Notice(
                 code="pixel_size_unknown",
                 message="The pixel size is not known: lengths are in pixels; sizes in nm, densities and the hardening "
-                "are missing.",
+                "are missing, and the picture was not brought to the scale that the model knows, so that more defects "
+                "may be missed or called by the wrong name.",
                 remedy="Pass pixel_size_nm.",
             )
         )

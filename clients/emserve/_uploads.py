@@ -50,12 +50,18 @@ def upload(source: Source) -> Upload:
     """The upload of a path, of a file's bytes, or of an array (height, width) or (frames, height, width).
 
     Raises TypeError for anything else, InvalidParameter for an array that holds no numbers, and UnreadableMicrograph
-    for an `.emi` file without its `.ser`.
+    for a folder and for an `.emi` file without its `.ser`.
     """
     if isinstance(source, bytes | bytearray | memoryview):
         return Upload("micrograph", bytes(source))
     if isinstance(source, str | os.PathLike):
         path = Path(source)
+        if path.is_dir():
+            raise UnreadableMicrograph(
+                f"{path} is a folder.",
+                remedy=f"Pass its files one by one, in a shell such as {path}/*.tif.",
+                field="file",
+            )
         if path.suffix.lower() == ".emi":
             path = _series_beside(path)
         return Upload(path.name, path)

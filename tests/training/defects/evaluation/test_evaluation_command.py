@@ -76,7 +76,7 @@ def test_a_model_is_run_once_and_judged_at_every_threshold(
     assert [row["right"] for row in scores if row["score"] == "0.9"] == ["6"], "the first of each picture has 0.95"
 
     written = json.loads((out / "evaluation.json").read_text())
-    assert written["command"].startswith("python -m training ")
+    assert written["command"].startswith("python -m training")
     assert written["rules"]["iou"] == 0.3
     assert written["trials"][0]["judged"] == [f"m{k}.png" for k in range(6)]
     assert written["labels"][0] == {
