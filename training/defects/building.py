@@ -35,7 +35,7 @@ def _full(depth: int) -> Callable[[tuple[str, ...]], MaskRCNNConfig]:
                 }
             ),
             anchors=AnchorConfig(sizes_px=small.anchors.sizes_px),
-            regions=RegionConfig(detections=small.regions.detections),
+            regions=RegionConfig(score=small.regions.score, detections=small.regions.detections),
         )
 
     return config

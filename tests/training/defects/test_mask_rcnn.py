@@ -20,6 +20,7 @@ from training.defects.networks.config import (
     RegionConfig,
     ResNetConfig,
 )
+from training.defects.networks.heads import DetectionChoice
 from training.defects.networks.resnet import FrozenBatchNorm
 
 
@@ -64,6 +65,21 @@ def test_any_size_of_picture(height: int, width: int) -> None:
     assert torch.equal(scores, scores.sort(descending=True)[0])
     assert 0.0 <= float(masks.min()) <= float(masks.max()) <= 1.0
     assert set(classes.tolist()) <= {0, 1}
+
+
+@pytest.mark.parametrize("score", ["class", "defect"])
+def test_a_score_is_that_of_the_class_or_of_any_class(score: str) -> None:
+    config = narrow(regions=RegionConfig.model_validate({"score": score, "score_threshold": 0.3, "detections": 20}))
+    proposals = torch.tensor([[0.0, 0, 20, 20], [40, 40, 60, 60]])
+    probabilities = torch.tensor([[0.4, 0.5, 0.1], [0.15, 0.2, 0.65]])
+    answer = DetectionChoice(config)(probabilities.log(), torch.zeros(2, 8), proposals, torch.full((4,), 100.0))
+    boxes, scores, classes = answer
+    if score == "class":
+        assert (boxes[:, 0].tolist(), classes.tolist()) == ([0, 0], [1, 0])
+        assert scores.tolist() == pytest.approx([0.5, 0.4])
+    else:
+        assert (boxes[:, 0].tolist(), classes.tolist()) == ([0, 40], [1, 1])
+        assert scores.tolist() == pytest.approx([0.9, 0.35])
 
 
 def test_masks_and_boxes_may_be_shared_by_all_classes() -> None:

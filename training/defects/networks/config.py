@@ -105,9 +105,15 @@ class MaskHeadConfig(Block):
 
 
 class RegionConfig(Block):
-    """What both heads share: the levels they look at, what counts as found, how they are trained."""
+    """What both heads share: the levels they look at, what counts as found, how they are trained.
+
+    score: of a detection. `class` is the probability of its class, as in Detectron2: a region may be answered once for
+    every class, and a defect of which only the kind is uncertain has a low score. `defect` is the probability of any
+    class: a region is answered once, as the likeliest of them.
+    """
 
     features: tuple[str, ...] = FEATURES[:4]
+    score: Literal["class", "defect"] = "class"
     score_threshold: float = 0.05
     nms_iou: float = 0.5
     detections: Positive = 100
@@ -182,7 +188,7 @@ def compact(classes: tuple[str, ...]) -> MaskRCNNConfig:
         proposals=ProposalConfig(
             before_nms=500, after_nms=300, before_nms_training=500, after_nms_training=300, samples_per_image=128
         ),
-        regions=RegionConfig(samples_per_image=64, detections=300),
+        regions=RegionConfig(score="defect", samples_per_image=64, detections=300),
         box_head=BoxHeadConfig(sampling=2, linear_channels=256),
         mask_head=MaskHeadConfig(sampling=2, convolutions=2, channels=64),
     )

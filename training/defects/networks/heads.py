@@ -67,6 +67,7 @@ class DetectionChoice(nn.Module):
     def __init__(self, config: MaskRCNNConfig) -> None:
         super().__init__()
         self.box_weights = config.box_head.box_weights
+        self.score_of_any = config.regions.score == "defect"
         self.score_threshold = config.regions.score_threshold
         self.class_agnostic = config.box_head.class_agnostic
         self.suppression = Suppression(config.regions.nms_iou, config.regions.detections)
@@ -75,6 +76,10 @@ class DetectionChoice(nn.Module):
         self, logits: Tensor, corrections: Tensor, proposals: Tensor, extent: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         probabilities = torch.softmax(logits.float(), dim=1)[:, :-1]
+        if self.score_of_any:
+            any_class = probabilities.sum(dim=1, keepdim=True)
+            likeliest = probabilities == probabilities.max(dim=1, keepdim=True)[0]
+            probabilities = torch.where(likeliest, any_class, torch.zeros_like(probabilities))
         boxes = clip(decode(corrections.float(), proposals, self.box_weights), extent)
         found = torch.nonzero(probabilities > self.score_threshold)
         regions, classes = found[:, 0], found[:, 1]
