@@ -26,7 +26,7 @@ def test_axes_angle_and_centre_of_ellipses(minor: float, ratio: float, angle: fl
     shape = measure(encode(ellipse(minor * ratio, minor, angle, x=x, y=y)))
     assert shape.major_px == pytest.approx(minor * ratio, abs=0.8)
     assert shape.minor_px == pytest.approx(minor, abs=0.8)
-    # A pixel at the rim turns an ellipse the more, the less its axes differ; of 6,000 digital ones, by up to 30°/px.
+    # A pixel at the rim turns an ellipse the more, the less its axes differ in px.
     assert abs((shape.angle_deg - angle + 90) % 180 - 90) < 35 / (minor * ratio - minor)
     assert (shape.x_px, shape.y_px) == pytest.approx((x, y), abs=0.4)
     assert 0 <= shape.angle_deg < 180
