@@ -16,6 +16,25 @@ Batch = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
+class Tile:
+    """Where a tile lies in the picture: columns left … right - 1, rows top … bottom - 1."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    def shared_with(self, other: Tile) -> tuple[int, int, int, int]:
+        """The rectangle that both tiles saw: left, top, right, bottom; empty where right <= left or bottom <= top."""
+        return (
+            max(self.left, other.left),
+            max(self.top, other.top),
+            min(self.right, other.right),
+            min(self.bottom, other.bottom),
+        )
+
+
+@dataclass(frozen=True)
 class Span:
     """One tile along one axis: it reads `start..start + size` and answers for `core_start..core_stop`."""
 

@@ -16,11 +16,11 @@ from analysis.defects.hardening import BarrierModel, Hardening, pooled_hardening
 from analysis.defects.instances import Detection, Instance, measured
 from analysis.defects.postprocess import NetworkOutput, detections, without_repeats
 from analysis.defects.preprocess import InputSpec, NetworkInput, prepare
-from analysis.defects.seams import Tile, merge
+from analysis.defects.seams import merge
 from analysis.defects.statistics import ClassStatistics, class_statistics
 from analysis.defects.table import DefectTable, from_instances
 from analysis.micrograph import Micrograph
-from analysis.tiling import spans
+from analysis.tiling import Tile, spans
 from emserve.exceptions import InternalError, InvalidParameter
 from emserve.results import ModelInfo, Notice, Timings
 

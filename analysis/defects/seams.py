@@ -12,38 +12,21 @@ from dataclasses import dataclass, replace
 
 from analysis.defects.instances import Detection
 from analysis.defects.masks import Mask, boxes_of, clipped, intersection_px, meeting_boxes, union
+from analysis.tiling import Tile
 
 AGREEMENT = 0.5  # IoU in the common part from which two finds are one defect
 _MARGIN = 3  # px from a tile's edge within which a mask counts as cut by it: a network's boxes are that exact
 COVERAGE = 0.5  # a cut piece of which so much lies on another tile's find is a part of that
 
 
-@dataclass(frozen=True)
-class Tile:
-    """Where a tile lies in the picture: columns left … right - 1, rows top … bottom - 1."""
-
-    left: int
-    top: int
-    right: int
-    bottom: int
-
-    def shared_with(self, other: Tile) -> tuple[int, int, int, int]:
-        """The rectangle that both tiles saw: left, top, right, bottom; empty where right <= left or bottom <= top."""
-        return (
-            max(self.left, other.left),
-            max(self.top, other.top),
-            min(self.right, other.right),
-            min(self.bottom, other.bottom),
-        )
-
-    def cuts(self, mask: Mask, height: int, width: int) -> bool:
-        """Whether a mask comes near an edge of the tile that is not one of the picture, so that it may go on there."""
-        return (
-            (mask.x_px < self.left + _MARGIN and self.left > 0)
-            or (mask.y_px < self.top + _MARGIN and self.top > 0)
-            or (mask.right_px > self.right - _MARGIN and self.right < width)
-            or (mask.bottom_px > self.bottom - _MARGIN and self.bottom < height)
-        )
+def _cut(tile: Tile, mask: Mask, height: int, width: int) -> bool:
+    """Whether a mask comes near an edge of the tile that is not one of the picture, so that it may go on there."""
+    return (
+        (mask.x_px < tile.left + _MARGIN and tile.left > 0)
+        or (mask.y_px < tile.top + _MARGIN and tile.top > 0)
+        or (mask.right_px > tile.right - _MARGIN and tile.right < width)
+        or (mask.bottom_px > tile.bottom - _MARGIN and tile.bottom < height)
+    )
 
 
 @dataclass(frozen=True)
@@ -67,7 +50,7 @@ def merge(tiles: Sequence[Tile], found: Sequence[Sequence[Detection]], height: i
     height, width: of the picture.
     """
     finds = [
-        _Find(detection, k, tile.cuts(detection.mask, height, width))
+        _Find(detection, k, _cut(tile, detection.mask, height, width))
         for k, (tile, detections) in enumerate(zip(tiles, found, strict=True))
         for detection in detections
     ]

@@ -17,23 +17,13 @@ from analysis.dislocations.joining import each_once
 from analysis.dislocations.lines import Line
 from analysis.dislocations.postprocess import Rules, find_lines, long_enough
 from analysis.dislocations.preprocess import InputSpec
-from analysis.tiling import spans
+from analysis.tiling import Tile, spans
 from emserve.exceptions import InternalError
 
 Batch = npt.NDArray[np.float32]
 
 _FULL = 0.9  # of the network's maps: a tile with so many lines may have more
 _TRIM_PX = 6  # at a tile's inner edges, where the network sees one side only; the neighbour sees both
-
-
-@dataclass(frozen=True)
-class Tile:
-    """A part of the picture: columns left … right - 1, rows top … bottom - 1."""
-
-    left: int
-    top: int
-    right: int
-    bottom: int
 
 
 @dataclass(frozen=True, eq=False)

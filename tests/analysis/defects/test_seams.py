@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from analysis.defects.instances import Detection, box_of
 from analysis.defects.masks import Mask, clipped, encode, iou, overlaps
-from analysis.defects.seams import Tile, merge
-from analysis.tiling import spans
+from analysis.defects.seams import merge
+from analysis.tiling import Tile, spans
 
 HEIGHT, WIDTH = 300, 340
 
