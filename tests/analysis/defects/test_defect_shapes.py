@@ -40,6 +40,8 @@ def test_the_ellipse_is_that_of_the_second_moments_of_square_pixels(rng: np.rand
     assert (shape.y_px, shape.x_px) == pytest.approx(known.centroid)
     assert shape.equivalent_diameter_px == pytest.approx(known.equivalent_diameter_area)
     assert shape.area_px == known.area
+    # scikit-image measures from the vertical, counter-clockwise
+    assert shape.angle_deg == pytest.approx((np.degrees(known.orientation) + 90) % 180)
 
 
 def test_an_ellipse_that_rises_to_the_right_has_an_angle_below_ninety() -> None:
