@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from analysis.defects.classes import defect_class
-from analysis.defects.masks import Mask
 from analysis.defects.outlines import Outline
 from analysis.defects.shapes import Shape, measure
+from analysis.masks import Mask
 
 Box = tuple[float, float, float, float]
 

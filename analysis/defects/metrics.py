@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from analysis.defects.masks import meeting_boxes, overlaps
 from analysis.defects.table import DefectTable
+from analysis.masks import meeting_boxes, overlaps
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]

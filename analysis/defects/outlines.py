@@ -21,7 +21,7 @@ import numpy.typing as npt
 from scipy import ndimage
 from skimage.measure import find_contours
 
-from analysis.defects.masks import Mask, decode
+from analysis.masks import Mask, decode
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from analysis.defects.masks import EMPTY, Mask, encode
+from analysis.masks import EMPTY, Mask, encode
 
 THRESHOLD = 0.5
 

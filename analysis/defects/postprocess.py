@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.defects.instances import Detection
-from analysis.defects.masks import boxes_of, intersection_px, meeting_boxes
 from analysis.defects.outlines import of_probabilities
 from analysis.defects.pasting import THRESHOLD, paste
+from analysis.masks import boxes_of, intersection_px, meeting_boxes
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import ConvexHull, QhullError
 
-from analysis.defects.masks import Mask, decode
 from analysis.defects.outlines import Outline, of_mask
+from analysis.masks import Mask, decode
 
 FloatArray = npt.NDArray[np.float64]
 

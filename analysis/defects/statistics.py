@@ -6,32 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from analysis.defects.table import DefectTable
-
-FloatArray = npt.NDArray[np.float64]
+from analysis.distributions import Distribution, distribution
 
 SIZE_BIN_NM = 5.0
 SIZE_BIN_PX = 10.0
 HEYWOOD_BIN = 0.05
-
-
-@dataclass(frozen=True)
-class Distribution:
-    """How one quantity is spread. `std` is that of the values themselves (divided by n), as the labellers give it.
-
-    edges, counts: its histogram; value v lies in bin i where edges[i] <= v < edges[i + 1].
-    """
-
-    count: int
-    mean: float
-    std: float
-    median: float
-    minimum: float
-    maximum: float
-    edges: tuple[float, ...]
-    counts: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -51,34 +32,6 @@ class ClassStatistics:
     size_px: Distribution | None
     size_nm: Distribution | None
     heywood: Distribution | None
-
-
-def distribution(values: npt.ArrayLike, *, bin_width: float, start: float = 0.0) -> Distribution | None:
-    """Mean, spread and histogram of some values; NaN are left out; None where none is left.
-
-    Parameters
-    ----------
-    values: in any unit.
-    bin_width: of the histogram, in that unit.
-    start: an edge of the histogram; its bins lie at whole numbers of widths from there.
-    """
-    given = np.asarray(values, float)
-    known = given[~np.isnan(given)]
-    if known.size == 0:
-        return None
-    bins = np.floor((known - start) / bin_width).astype(int)
-    first = int(bins.min())
-    counts = np.bincount(bins - first)
-    return Distribution(
-        count=int(known.size),
-        mean=float(known.mean()),
-        std=float(known.std()),
-        median=float(np.median(known)),
-        minimum=float(known.min()),
-        maximum=float(known.max()),
-        edges=tuple((start + bin_width * np.arange(first, first + counts.size + 1)).tolist()),
-        counts=tuple(counts.tolist()),
-    )
 
 
 def class_statistics(

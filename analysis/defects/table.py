@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.defects.instances import Instance
-from analysis.defects.masks import Mask
+from analysis.masks import Mask
 
 FloatArray = npt.NDArray[np.float64]
 

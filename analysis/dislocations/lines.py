@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial.distance import cdist
 
-from analysis.defects.masks import Mask, intersection_px, union
 from analysis.dislocations.splines import Spline, fit
+from analysis.masks import Mask, intersection_px, union
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]

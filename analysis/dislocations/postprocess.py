@@ -14,10 +14,10 @@ import numpy.typing as npt
 import scipy.ndimage as ndi
 from scipy.spatial import cKDTree
 
-from analysis.defects.masks import encode
 from analysis.dislocations.joining import each_once, pieces_joined
 from analysis.dislocations.lines import Line
 from analysis.dislocations.skeletons import centre_lines
+from analysis.masks import encode
 
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]

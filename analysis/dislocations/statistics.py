@@ -9,10 +9,10 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from analysis.defects.statistics import Distribution, distribution
 from analysis.dislocations.distances import paired_distances
 from analysis.dislocations.lines import Line
 from analysis.dislocations.splines import POINTS, SMOOTH_PX, Spline
+from analysis.distributions import Distribution, distribution
 
 FloatArray = npt.NDArray[np.float64]
 

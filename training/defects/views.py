@@ -13,7 +13,7 @@ from PIL import Image
 from skimage.draw import polygon as polygon_pixels
 from skimage.measure import find_contours
 
-from analysis.defects.masks import decode
+from analysis.masks import decode
 from analysis.resampling import resample
 from training.defects.labels import Ellipse, Label, LabelledPicture
 from training.defects.targets import Targets, nowhere_labelled, possible_classes

@@ -9,9 +9,9 @@ import pytest
 
 from analysis.defects import answer
 from analysis.defects.hardening import BarrierModel
-from analysis.defects.masks import decode
 from analysis.defects.pipeline import DefectsAnalysis, analyse
 from analysis.defects.preprocess import InputSpec
+from analysis.masks import decode
 from analysis.micrograph import Micrograph
 from emserve.results import DefectsResult, ModelInfo
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.defects.errors import hardening_errors, percent_errors, summary
-from analysis.defects.masks import encode
 from analysis.defects.metrics import Score, evaluate, evaluate_at, match, pairs, total
 from analysis.defects.table import DefectTable
+from analysis.masks import encode
 
 
 def table(*defects: tuple[int, int, str], side: int = 10, labelled: frozenset[str] | None = None) -> DefectTable:

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import ellipe
 
-from analysis.defects.masks import EMPTY, encode
 from analysis.defects.outlines import of_mask, of_probabilities
+from analysis.masks import EMPTY, encode
 
 TOLERANCE = 0.02
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from analysis.defects.masks import EMPTY, decode, encode, iou
 from analysis.defects.pasting import paste, sample
+from analysis.masks import EMPTY, decode, encode, iou
 
 
 @pytest.mark.parametrize("name", ["fecral_1024", "fecral_512", "synthetic_320x384"])

@@ -11,9 +11,9 @@ from scipy import ndimage
 
 from analysis.defects.hardening import BarrierModel
 from analysis.defects.instances import Instance
-from analysis.defects.masks import encode, iou
 from analysis.defects.pipeline import analyse
 from analysis.defects.preprocess import InputSpec, grey_levels, prepare
+from analysis.masks import encode, iou
 from analysis.micrograph import Micrograph
 from emserve.exceptions import InternalError, InvalidParameter
 from emserve.results import ModelInfo

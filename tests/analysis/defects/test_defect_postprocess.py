@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from analysis.defects.instances import Detection, box_of, measured
-from analysis.defects.masks import Mask, encode, iou
 from analysis.defects.postprocess import NetworkOutput, detections, without_repeats
+from analysis.masks import Mask, encode, iou
 
 NAMES = ("loop_111", "black_dot")
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.measure import regionprops
 
-from analysis.defects.masks import EMPTY, encode
 from analysis.defects.shapes import measure
+from analysis.masks import EMPTY, encode
 
 
 def ellipse(major: float, minor: float, angle_deg: float, *, x: float = 60, y: float = 50) -> np.ndarray:

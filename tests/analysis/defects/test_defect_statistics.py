@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.defects.statistics import class_statistics, distribution
+from analysis.defects.statistics import class_statistics
 from analysis.defects.table import DefectTable
 
 
@@ -77,15 +77,6 @@ def test_a_picture_in_which_a_class_was_not_labelled_says_nothing_about_it() -> 
 def test_no_defect_is_a_density_of_zero() -> None:
     found = class_statistics([table([])], "loop_111")
     assert (found.count, found.density_per_nm2, found.size_nm) == (0, 0, None)
-
-
-def test_histogram_bins_are_half_open_and_hold_every_value() -> None:
-    found = distribution([0.0, 4.9, 5.0, 12.0, np.nan], bin_width=5)
-    assert found is not None
-    assert found.edges == (0, 5, 10, 15)
-    assert found.counts == (2, 1, 1)
-    assert (found.count, found.minimum, found.maximum) == (4, 0, 12)
-    assert distribution([np.nan], bin_width=5) is None
 
 
 def test_labellers_ellipses_against_a_computation_by_hand(shared_data: Path) -> None:

@@ -8,8 +8,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from analysis.defects.instances import Detection, box_of
-from analysis.defects.masks import Mask, clipped, encode, iou, overlaps
 from analysis.defects.seams import merge
+from analysis.masks import Mask, clipped, encode, iou, overlaps
 from analysis.tiling import Tile, spans
 
 HEIGHT, WIDTH = 300, 340

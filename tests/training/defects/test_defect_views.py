@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.defects.masks import encode
+from analysis.masks import encode
 from training.defects.labels import Ellipse, Label, LabelledPicture
 from training.defects.published import CLASSES
 from training.defects.views import OUTSIDE, Outlined, View, around, outlines, targets

@@ -9,7 +9,8 @@ import numpy as np
 
 from analysis.defects.errors import PercentErrors, hardening_errors, percent_errors, summary
 from analysis.defects.metrics import Score, total
-from analysis.defects.statistics import ClassStatistics, Distribution, class_statistics
+from analysis.defects.statistics import ClassStatistics, class_statistics
+from analysis.distributions import Distribution
 from training.defects.evaluation.verdicts import Verdict
 
 Row = dict[str, str | float | int | None]

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 from skimage.measure import find_contours
 
-from analysis.defects.masks import Mask, decode
 from analysis.intensity import scale
+from analysis.masks import Mask, decode
 from training.defects.evaluation.predictions import Prediction, read_picture
 from training.defects.labels import LabelledPicture
 from training.defects.synthetic.command import COLOURS

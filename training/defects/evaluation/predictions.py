@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from analysis.defects.masks import Mask
 from analysis.defects.pipeline import DefectsNetwork, analyse
 from analysis.defects.preprocess import InputSpec
 from analysis.defects.table import DefectTable
+from analysis.masks import Mask
 from analysis.micrograph import Micrograph, read_file
 from training.defects.labels import LabelError, LabelledPicture
 

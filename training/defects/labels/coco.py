@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from skimage.draw import polygon_perimeter
 
-from analysis.defects.masks import Mask, encode, union
+from analysis.masks import Mask, encode, union
 from training.defects.labels.label import Label, LabelError, LabelledPicture, box_around, inside, of_mask
 from training.defects.labels.pictures import Pictures, collected
 

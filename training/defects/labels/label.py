@@ -12,9 +12,9 @@ from skimage.draw import polygon as polygon_pixels
 
 from analysis.defects.classes import defect_class
 from analysis.defects.instances import Box, box_of
-from analysis.defects.masks import EMPTY, Mask, clipped, encode, union
 from analysis.defects.shapes import measure
 from analysis.defects.table import DefectTable
+from analysis.masks import EMPTY, Mask, clipped, encode, union
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from tqdm import tqdm
 
-from analysis.defects.masks import Mask, decode
+from analysis.masks import Mask, decode
 from analysis.micrograph import read_file
 from training.defects.labels import LabelError, read_labels
 from training.defects.synthetic.drawing import draw_parameters

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.defects.instances import Box, box_of
-from analysis.defects.masks import Mask, clipped
+from analysis.masks import Mask, clipped
 from training.defects.labels import Ellipse, Label, LabelledPicture
 from training.defects.synthetic import ellipses, lines
 from training.defects.synthetic.annotations import annotate, hidden

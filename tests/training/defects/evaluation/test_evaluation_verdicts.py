@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from analysis.defects.hardening import BarrierModel
-from analysis.defects.masks import encode
 from analysis.defects.table import DefectTable
+from analysis.masks import encode
 from training.defects.evaluation.figures import COLUMNS, FIND, TYPES, figures, kinds, spread
 from training.defects.evaluation.predictions import Prediction
 from training.defects.evaluation.ranking import ranking

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from analysis.defects.masks import decode
+from analysis.masks import decode
 from training.defects.labels import LabelError, LabelledPicture, read_labels
 
 

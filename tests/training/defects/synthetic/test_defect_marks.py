@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis.defects.masks import decode
+from analysis.masks import decode
 from training.defects.labels import Ellipse
 from training.defects.synthetic import ellipses, lines
 from training.defects.synthetic.canvas import Canvas

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from analysis.defects.masks import decode
+from analysis.masks import decode
 from training.defects.synthetic import (
     CLASSES,
     Parameters,

@@ -1,6 +1,6 @@
-"""Masks of single defects: cropped to their box, run-length encoded, and compared without being decoded.
+"""Masks of single findings: cropped to their box, run-length encoded, and compared without being decoded.
 
-Nothing in this package holds one array of the picture's size per defect: a picture of 4096² with 1,000 defects would
+Nothing in analysis holds one array of the picture's size per finding: a picture of 4096² with 1,000 defects would
 need 16 GB that way, and needs a few MB this way.
 """
 
@@ -23,7 +23,7 @@ _ROWS = 512  # rows of the box-against-box table that are held at once
 
 @dataclass(frozen=True)
 class Mask:
-    """The pixels of one defect.
+    """The pixels of one finding.
 
     `counts` are the run lengths of the crop, column by column from the left and each column from the top, beginning
     with a run of background (0 where the first pixel is set): COCO's uncompressed run-length encoding, of the crop.
