@@ -1,4 +1,4 @@
-"""Masks of single findings: cropped to their box, run-length encoded, and compared without being decoded.
+"""Masks of single findings: cropped to their box and run-length encoded.
 
 Nothing in analysis holds one array of the picture's size per finding: a picture of 4096² with 1,000 defects would
 need 16 GB that way, and needs a few MB this way.
@@ -6,7 +6,7 @@ need 16 GB that way, and needs a few MB this way.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,11 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 BoolArray = npt.NDArray[np.bool_]
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
-
-_STRIDE = 1 << 24  # apart of two columns in the running coordinate of `_spans`: more than any picture is high
-_ROWS = 512  # rows of the box-against-box table that are held at once
 
 
 @dataclass(frozen=True)
@@ -127,79 +122,3 @@ def clipped(mask: Mask, left: int, top: int, right: int, bottom: int) -> Mask:
     if x >= min(right, mask.right_px) or y >= min(bottom, mask.bottom_px):
         return EMPTY
     return encode(decode(mask)[y - mask.y_px : bottom - mask.y_px, x - mask.x_px : right - mask.x_px], x_px=x, y_px=y)
-
-
-def _spans(mask: Mask) -> tuple[FloatArray, FloatArray]:
-    """Set pixels as half-open spans of a coordinate that runs down one column after another, and rises."""
-    bounds = np.cumsum(mask.counts)
-    ends = bounds[1::2]
-    starts = bounds[::2][: ends.size]
-    height = max(mask.height_px, 1)
-    first, last = starts // height, (ends - 1) // height
-    pieces = last - first + 1  # a run that goes on in the next column is one span in each
-    columns = np.repeat(first, pieces) + (np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces))
-    tops = np.maximum(np.repeat(starts, pieces), columns * height) - columns * height
-    bottoms = np.minimum(np.repeat(ends, pieces), (columns + 1) * height) - columns * height
-    base = (columns + mask.x_px).astype(float) * _STRIDE + mask.y_px
-    return base + tops, base + bottoms
-
-
-def _count_below(spans: tuple[FloatArray, FloatArray]) -> tuple[FloatArray, FloatArray]:
-    """How many set pixels lie below a running coordinate: the knots of a piecewise linear function."""
-    starts, ends = spans
-    total = np.cumsum(ends - starts)
-    knots = np.empty(2 * starts.size)
-    knots[::2], knots[1::2] = starts, ends
-    values = np.empty(2 * starts.size)
-    values[::2], values[1::2] = total - (ends - starts), total
-    return knots, values
-
-
-def intersection_px(a: Mask, b: Mask) -> int:
-    """Number of pixels that both masks hold, from the runs alone."""
-    if not a.area_px or not b.area_px:
-        return 0
-    knots, values = _count_below(_spans(a))
-    starts, ends = _spans(b)
-    return round(float(np.sum(np.interp(ends, knots, values) - np.interp(starts, knots, values))))
-
-
-def iou(a: Mask, b: Mask) -> float:
-    """Intersection over union of two masks, 0 to 1; 0 where both are empty."""
-    shared = intersection_px(a, b)
-    return shared / (a.area_px + b.area_px - shared) if shared else 0.0
-
-
-def boxes_of(masks: Sequence[Mask]) -> FloatArray:
-    """The crops as boxes, (N, 4): left, top, right, bottom edges with pixel (0, 0) from 0 to 1."""
-    return np.array([(m.x_px, m.y_px, m.right_px, m.bottom_px) for m in masks], float).reshape(-1, 4)
-
-
-def meeting_boxes(a: FloatArray, b: FloatArray) -> tuple[IntArray, IntArray]:
-    """Pairs of boxes that share some area: indices into a and into b, in the order of a."""
-    found_a, found_b = [np.empty(0, np.intp)], [np.empty(0, np.intp)]
-    for start in range(0, len(a), _ROWS):
-        part = a[start : start + _ROWS, None]
-        meet = (np.maximum(part[..., :2], b[None, :, :2]) < np.minimum(part[..., 2:], b[None, :, 2:])).all(axis=-1)
-        rows, columns = np.nonzero(meet)
-        found_a.append(rows + start)
-        found_b.append(columns)
-    return np.concatenate(found_a), np.concatenate(found_b)
-
-
-def overlaps(a: Sequence[Mask], b: Sequence[Mask]) -> tuple[IntArray, IntArray, IntArray]:
-    """All pairs of masks that share pixels: index into a, index into b, number of shared pixels.
-
-    Only masks whose boxes meet are compared, and none is decoded.
-    """
-    rows, columns = meeting_boxes(boxes_of(a), boxes_of(b))
-    spans = {j: _spans(b[j]) for j in np.unique(columns).tolist()}
-    shared = np.zeros(rows.size, np.intp)
-    last, knots, values = -1, np.empty(0), np.empty(0)
-    for k, (i, j) in enumerate(zip(rows.tolist(), columns.tolist(), strict=True)):
-        if i != last:
-            last, (knots, values) = i, _count_below(_spans(a[i]))
-        starts, ends = spans[j]
-        shared[k] = round(float(np.sum(np.interp(ends, knots, values) - np.interp(starts, knots, values))))
-    keep = shared > 0
-    return rows[keep], columns[keep], shared[keep]

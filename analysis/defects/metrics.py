@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.defects.table import DefectTable
-from analysis.masks import meeting_boxes, overlaps
+from analysis.overlaps import meeting_boxes, overlaps
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]

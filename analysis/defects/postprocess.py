@@ -11,7 +11,7 @@ import numpy.typing as npt
 from analysis.defects.instances import Detection
 from analysis.defects.outlines import of_probabilities
 from analysis.defects.pasting import THRESHOLD, paste
-from analysis.masks import boxes_of, intersection_px, meeting_boxes
+from analysis.overlaps import boxes_of, intersection_px, meeting_boxes
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from analysis.defects.instances import Detection
-from analysis.masks import Mask, boxes_of, clipped, intersection_px, meeting_boxes, union
+from analysis.masks import Mask, clipped, union
+from analysis.overlaps import boxes_of, intersection_px, meeting_boxes
 from analysis.tiling import Tile
 
 AGREEMENT = 0.5  # IoU in the common part from which two finds are one defect

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from scipy.spatial.distance import cdist
 
 from analysis.dislocations.splines import Spline, fit
-from analysis.masks import Mask, intersection_px, union
+from analysis.masks import Mask, union
+from analysis.overlaps import intersection_px
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]

@@ -9,7 +9,8 @@ import pytest
 from scipy.ndimage import map_coordinates
 
 from analysis.defects.pasting import paste, sample
-from analysis.masks import EMPTY, decode, encode, iou
+from analysis.masks import EMPTY, decode, encode
+from analysis.overlaps import iou
 
 
 @pytest.mark.parametrize("name", ["fecral_1024", "fecral_512", "synthetic_320x384"])

@@ -13,8 +13,9 @@ from analysis.defects.hardening import BarrierModel
 from analysis.defects.instances import Instance
 from analysis.defects.pipeline import analyse
 from analysis.defects.preprocess import InputSpec, grey_levels, prepare
-from analysis.masks import encode, iou
+from analysis.masks import encode
 from analysis.micrograph import Micrograph
+from analysis.overlaps import iou
 from emserve.exceptions import InternalError, InvalidParameter
 from emserve.results import ModelInfo
 

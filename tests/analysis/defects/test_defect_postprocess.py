@@ -9,7 +9,8 @@ import pytest
 
 from analysis.defects.instances import Detection, box_of, measured
 from analysis.defects.postprocess import NetworkOutput, detections, without_repeats
-from analysis.masks import Mask, encode, iou
+from analysis.masks import Mask, encode
+from analysis.overlaps import iou
 
 NAMES = ("loop_111", "black_dot")
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from analysis.defects.instances import Detection, box_of
 from analysis.defects.seams import merge
-from analysis.masks import Mask, clipped, encode, iou, overlaps
+from analysis.masks import Mask, clipped, encode
+from analysis.overlaps import iou, overlaps
 from analysis.tiling import Tile, spans
 
 HEIGHT, WIDTH = 300, 340
