@@ -6,7 +6,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from export import atoms, readme
+from export import readme
+from export.atoms import commands as atoms
 from export.defects import commands as defects
 from export.defects import precision
 

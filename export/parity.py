@@ -19,6 +19,10 @@ REFERENCE = f"PyTorch {torch.__version__}, fp32, eager"
 """What every runtime is compared with."""
 
 
+class ParityError(RuntimeError):
+    """The exported files do not answer as the trained network does."""
+
+
 class Parity(BaseModel):
     """Largest and mean absolute difference to PyTorch of one runtime, in one precision, for one shape of input."""
 

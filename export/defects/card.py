@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from export.defects.about import About
+from export.about import About
 from export.defects.parity import DetectionParity, DetectionReport
 from export.defects.scores import score_table
-from model_store.manifest import Manifest, Training
+from export.sections import failures, origin, training_parts
+from model_store.manifest import Manifest
 
 
 def card(manifest: Manifest, about: About, report: DetectionReport) -> str:
@@ -25,15 +26,14 @@ def card(manifest: Manifest, about: About, report: DetectionReport) -> str:
         f"`{image.name}`: float32 ({image.shape[0]}, height, width), grey levels 0 to 255, of any height and width. "
         f"{_grey_levels(spec)} Classes: {', '.join(spec['classes'])}. `boxes` in px, `scores` from 0 to 1, `masks` of "
         f"{side} × {side} probabilities that cover the box. {_scaling(spec)}",
-        *_origin(manifest),
+        *origin(manifest),
         *training_parts(manifest.training, about),
         "## Scores",
         *_scores(manifest.scores, about),
         "## Runtimes",
         _parity(report, manifest),
+        *failures(about),
     ]
-    if about.fails:
-        parts += ["## Where it fails", "\n".join(f"- {point.strip()}" for point in about.fails)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -59,35 +59,6 @@ def _scaling(spec: dict[str, Any]) -> str:
         low, high = spec.get("resampled_to_nm") or spec["pixel_size_range_nm"]
         parts.append(f"The pipeline resamples pictures outside {low:g} to {high:g} nm a pixel to the nearer end.")
     return " ".join(parts) or "Pictures are not resampled."
-
-
-def _origin(manifest: Manifest) -> list[str]:
-    sources = [f"- {source.what}: {source.citation}" for source in manifest.sources]
-    return ["## Origin", "\n".join(sources)] if sources else []
-
-
-def training_parts(record: Training | None, about: About) -> list[str]:
-    """The card's section on the training, stage by stage; nothing where nothing is known."""
-    parts = ["## Training"]
-    if about.training:
-        parts.append(about.training.strip())
-    stages = _stages(record)
-    if len(stages) > 1:
-        parts.append(f"{len(stages)} stages, {sum(stage['minutes'] for stage in stages):g} minutes together.")
-    for stage in stages:
-        parts.append(f"{stage['minutes']:g} minutes on {stage['device']}: {stage['data']}. Made again by")
-        parts.append("\n".join(f"    {line}" for line in stage["command"].splitlines()))
-    return parts if len(parts) > 1 else []
-
-
-def _stages(record: Training | None) -> list[dict[str, Any]]:
-    """The runs that made the weights, the first one first."""
-    stages: list[dict[str, Any]] = []
-    stage = None if record is None else record.model_dump(mode="json")
-    while stage is not None:
-        stages.insert(0, stage)
-        stage = stage.get("earlier")
-    return stages
 
 
 def _scores(scores: dict[str, Any], about: About) -> list[str]:

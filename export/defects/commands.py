@@ -11,11 +11,12 @@ from typing import Any
 
 from analysis.defects.preprocess import InputSpec
 from emserve.exceptions import EmserveError
-from export.defects.about import About, read_about
-from export.defects.folder import Description, ParityError, export_network
+from export.about import About, read_about
+from export.defects.folder import Description, export_network
 from export.defects.precision import Evidence
 from export.defects.records import training_record
 from export.defects.scores import named_scores
+from export.parity import ParityError
 from model_store.manifest import Source
 from model_store.store import MODELS
 from training.defects.building import trained_network
@@ -47,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--sample", type=Path, metavar="FILE", help="a micrograph to ship beside it as its sample")
     parser.add_argument(
-        "--about", type=Path, metavar="YAML", help="what the card says beyond figures; see export/defects/about.py"
+        "--about", type=Path, metavar="YAML", help="what the card says beyond figures; see export/about.py"
     )
     parser.add_argument(
         "--scores",

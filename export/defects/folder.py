@@ -11,12 +11,13 @@ from typing import Any
 
 from analysis.defects.preprocess import InputSpec
 from analysis.micrograph import read_file
-from export.defects.about import About
+from export.about import About
 from export.defects.card import card
 from export.defects.conversion import INPUT, OUTPUTS, to_onnx, to_torchscript
 from export.defects.parity import DetectionParity, DetectionReport, report
 from export.defects.precision import Evidence
 from export.defects.samples import INPUT_SIZE_PX, network_input, parity_inputs, write_micrographs, write_samples
+from export.parity import ParityError
 from model_store.manifest import (
     FILE_NAME,
     Manifest,
@@ -33,14 +34,11 @@ from model_store.manifest import (
 )
 from training.defects.networks import MaskRCNN
 
+TITLE = "Defects in electron micrographs"
 TOLERANCE = {"boxes": 0.05, "scores": 1e-3, "classes": 0.0, "masks": 0.01}
 """Largest difference of a matched detection that another runtime may show in fp32: px, and probabilities."""
 MATCHED = 0.98
 """Share of the detections that must have a partner. Not all: one at the threshold of score or overlap may tip over."""
-
-
-class ParityError(RuntimeError):
-    """The exported files do not answer as the network does."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,7 @@ def export_network(
         name=folder.name,
         family="defects",
         version=description.version,
-        title=about.title,
+        title=about.title or TITLE,
         architecture=architecture(network),
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         licence=about.licence,

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from pydantic import BaseModel
 
-from analysis.defects import masks as defect_masks
+from analysis import masks as defect_masks
 from analysis.defects.pasting import paste
 from export.defects.conversion import INPUT, OUTPUTS
 from export.parity import REFERENCE, sessions

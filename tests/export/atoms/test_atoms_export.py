@@ -16,12 +16,12 @@ from torch import nn
 from analysis.atoms.preprocess import InputSpec
 from analysis.micrograph import read_file
 from export.__main__ import main
-from export.atoms import collect_evidence
-from export.evidence import DISTANCE_PM, SHARE, compare_evaluations
-from export.folder import Evidence, ParityError, export_network, precision_rules
+from export.atoms.commands import collect_evidence
+from export.atoms.evidence import DISTANCE_PM, SHARE, compare_evaluations
+from export.atoms.folder import Evidence, export_network, precision_rules
 from export.folding import folded
 from export.onnx import LARGEST_IR, OPSET, write_onnx
-from export.parity import Parity, ParityReport
+from export.parity import Parity, ParityError, ParityReport
 from model_store import manifest as manifests
 from model_store import runtimes
 from model_store.manifest import Training
@@ -162,7 +162,7 @@ def test_files_that_answer_differently_are_refused(tmp_path: Path, monkeypatch: 
     def write_another(network: nn.Module, path: Path, **options: Any) -> None:
         write_onnx(folded(lively(seed=2)), path, **options)
 
-    monkeypatch.setattr("export.folder.write_onnx", write_another)
+    monkeypatch.setattr("export.atoms.folder.write_onnx", write_another)
     training = Training(command="none", seed=0, minutes=0.0, device="none", data="none")
     with pytest.raises(ParityError, match="differs"):
         export_network(lively(), Evidence(training, {}, None), tmp_path / "atoms_x", version="1.0.0", default=False)

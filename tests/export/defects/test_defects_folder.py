@@ -14,10 +14,11 @@ from analysis.defects.preprocess import InputSpec
 from analysis.micrograph import read_file
 from export.__main__ import main
 from export.defects.commands import detectron2_spec
-from export.defects.folder import ParityError, precision_rules, refuse_differences
+from export.defects.folder import precision_rules, refuse_differences
 from export.defects.parity import DetectionParity, DetectionReport, compare
 from export.defects.precision import Evidence, Scores, SetEvidence
 from export.defects.samples import write_micrographs
+from export.parity import ParityError
 from model_store.store import Store
 from training.defects.labels import read_labels
 from training.defects.networks import MaskRCNN

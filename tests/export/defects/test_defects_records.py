@@ -11,10 +11,10 @@ import torch
 import yaml
 
 from emserve.exceptions import InvalidParameter
-from export.defects.about import About, read_about
-from export.defects.card import training_parts
+from export.about import About, read_about
 from export.defects.records import training_record
 from export.defects.scores import named_scores, read_scores, score_table
+from export.sections import training_parts
 from model_store.manifest import Training
 from training.checkpoints import Checkpoint
 from training.defects.commands import add_training, settings_of

@@ -10,12 +10,12 @@ from typing import Any
 
 import torch
 
-from export.card import card
-from export.evidence import Equality
+from export.atoms.card import card
+from export.atoms.evidence import Equality
+from export.atoms.samples import scaled_batch, write_samples
 from export.folding import folded
 from export.onnx import write_onnx
-from export.parity import ParityReport, compare
-from export.samples import scaled_batch, write_samples
+from export.parity import ParityError, ParityReport, compare
 from export.torchscript import write_torchscript
 from model_store.manifest import (
     FILE_NAME,
@@ -65,10 +65,6 @@ class Evidence:
     training: Training
     scores: dict[str, Any]
     bf16: Equality | None
-
-
-class ParityError(RuntimeError):
-    """The exported files do not answer as the trained network does."""
 
 
 def export_network(network: AtomNetwork, evidence: Evidence, folder: Path, *, version: str, default: bool) -> Manifest:

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from export.evidence import Equality, compare_evaluations
-from export.folder import Evidence, ParityError, export_network
+from export.atoms.evidence import Equality, compare_evaluations
+from export.atoms.folder import Evidence, export_network
+from export.parity import ParityError
 from model_store.manifest import Training
 from model_store.store import MODELS
 from training.atoms.checkpoints import trained_network

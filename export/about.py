@@ -17,13 +17,13 @@ NOT_STATED = "not stated"
 class About(BaseModel):
     """Prose and facts for the manifest and the card.
 
-    training: what it was trained on, in words. measured: how its scores were measured. fails: where it fails, a point
-    each. valid_range: where its figures hold.
+    title: of the model; its family's where it is empty. training: what it was trained on, in words. measured: how its
+    scores were measured. fails: where it fails, a point each. valid_range: where its figures hold.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    title: str = "Defects in electron micrographs"
+    title: str = ""
     licence: str = NOT_STATED
     authors: tuple[str, ...] = (NOT_STATED,)
     sources: tuple[Source, ...] = ()
