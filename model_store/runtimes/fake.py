@@ -5,6 +5,9 @@ deterministic, local (reach 18 px) and finds isolated or lattice columns of abou
 
 One picture in, `boxes`, `scores`, `classes` and `masks` out, as of a Mask R-CNN: whatever is darker than a grey level
 of 100 and has at least 20 px is a defect; wide ones are of class 0, narrow ones of class 1 and small ones of class 2.
+
+A batch of pictures in, `masks` out, as of a U-Net++ for dislocation lines: of what is darker than 0.4 and has at least
+20 px, each connected piece in a map of its own, the largest first, as many as there are maps.
 """
 
 from __future__ import annotations
@@ -25,6 +28,8 @@ REACH_PX = 18
 GAIN = 2.0
 
 DARK = 100
+DARK_LINE = 0.4
+SURE, UNSURE = 0.95, 0.02
 SMALLEST_PX = 20
 SMALL_PX = 16  # on the longer side of the box
 NARROW_RATIO = 2.5
@@ -86,8 +91,42 @@ class DefectsSession:
         return [boxes.astype(np.float32), np.linspace(0.99, 0.6, len(boxes), dtype=np.float32), classes, masks]
 
 
+class LinesSession:
+    """(N, 1, H, W) float32 of grey values 0 to 1 in, (N, maps, H, W) float32 out: one map for each dark piece."""
+
+    def __init__(self, maps: int) -> None:
+        self.maps = maps
+
+    def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        (batch,) = inputs
+        answer = np.full((len(batch), self.maps, *batch.shape[2:]), UNSURE, np.float32)
+        for image, maps in zip(batch[:, 0], answer, strict=True):
+            rows, starts, stops, piece = _runs(image < DARK_LINE)
+            areas = np.bincount(piece, weights=stops - starts)
+            largest = np.argsort(-areas, kind="stable")[: self.maps]
+            for one, number in zip(maps, largest[areas[largest] >= SMALLEST_PX], strict=False):
+                for run in np.flatnonzero(piece == number):
+                    one[rows[run], starts[run] : stops[run]] = SURE
+        return [answer]
+
+
 def _pieces(dark: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes (n, 4) and areas (n,) of the connected pieces: runs of rows, joined where those of two rows overlap."""
+    """Boxes (n, 4) and areas (n,) of the connected pieces."""
+    rows, starts, stops, piece = _runs(dark)
+    areas = np.bincount(piece, weights=stops - starts)
+    boxes = np.tile(np.array([*dark.shape[::-1], 0, 0]), (len(areas), 1))
+    for edge, values, extreme in (
+        (0, starts, np.minimum),
+        (1, rows, np.minimum),
+        (2, stops, np.maximum),
+        (3, rows + 1, np.maximum),
+    ):
+        extreme.at(boxes[:, edge], piece, values)
+    return boxes, areas
+
+
+def _runs(dark: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Runs of rows: row, start, stop, and the number of the piece, runs of two rows that overlap being of one piece."""
     edges = np.diff(np.pad(dark, ((0, 0), (1, 1))).astype(np.int8), axis=1)
     rows, starts = np.nonzero(edges == 1)
     stops = np.nonzero(edges == -1)[1]
@@ -106,17 +145,15 @@ def _pieces(dark: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         while other < run and rows[other] == row - 1 and starts[other] < stop:
             parent[root(other)] = root(run)
             other += 1
-    pieces, piece = np.unique([root(run) for run in parent], return_inverse=True)
-    boxes = np.tile(np.array([*dark.shape[::-1], 0, 0]), (len(pieces), 1))
-    for edge, values, extreme in (
-        (0, starts, np.minimum),
-        (1, rows, np.minimum),
-        (2, stops, np.maximum),
-        (3, rows + 1, np.maximum),
-    ):
-        extreme.at(boxes[:, edge], piece, values)
-    return boxes, np.bincount(piece, weights=stops - starts, minlength=len(pieces))
+    piece = np.unique([root(run) for run in parent], return_inverse=True)[1].astype(np.intp)
+    return rows, starts, stops, piece
 
 
-def open_session(file: Path, tensors: Tensors, precision: Precision, threads: int) -> Session | DefectsSession:
-    return DefectsSession() if "boxes" in {tensor.name for tensor in tensors.outputs} else Session()
+def open_session(
+    file: Path, tensors: Tensors, precision: Precision, threads: int
+) -> Session | DefectsSession | LinesSession:
+    """The session whose outputs have those names."""
+    outputs = {tensor.name: tensor for tensor in tensors.outputs}
+    if "boxes" in outputs:
+        return DefectsSession()
+    return LinesSession(outputs["masks"].shape[1]) if "masks" in outputs else Session()
