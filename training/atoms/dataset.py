@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from scipy import ndimage
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from analysis.intensity import scale
 from training.atoms.settings import Settings
 from training.atoms.synthetic import RANDOM, draw_parameters, render
 from training.atoms.targets import judged_pixels, probability_map
+from training.batches import streamed
 
 FIRST_TRAINING_SEED = 1_000_000
 """Seeds below are kept for validation and evaluation: no training picture has one of them."""
@@ -36,13 +36,13 @@ class Batch:
     judged: Tensor
 
 
-class Pictures(Dataset[tuple[Tensor, Tensor, Tensor]]):
-    """Item `i` is the `i`-th group of `batch` pictures, serving `reuse` steps: three tensors (reuse, N, 1, H, W)."""
+class Pictures(Dataset[list[Batch]]):
+    """Item `i` is the `i`-th group of `reuse` batches, all of the same pictures, each time turned differently."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
-    def __getitem__(self, group: int) -> tuple[Tensor, Tensor, Tensor]:
+    def __getitem__(self, group: int) -> list[Batch]:
         settings = self.settings
         shape = (settings.reuse, settings.batch, 1, settings.size_px, settings.size_px)
         pictures, maps, judged = (np.empty(shape, np.float32) for _ in range(3))
@@ -69,7 +69,9 @@ class Pictures(Dataset[tuple[Tensor, Tensor, Tensor]]):
             for use in range(settings.reuse):
                 pictures[use, place, 0], turned = augment(micrograph.pixels, target, random)
                 maps[use, place, 0], judged[use, place, 0] = turned
-        return torch.from_numpy(pictures), torch.from_numpy(maps), torch.from_numpy(judged)
+        return [
+            Batch(*(torch.from_numpy(part[use]) for part in (pictures, maps, judged))) for use in range(settings.reuse)
+        ]
 
 
 def augment(
@@ -94,19 +96,13 @@ def augment(
     return np.ascontiguousarray(picture), np.ascontiguousarray(target)
 
 
-def _one_thread(_worker: int) -> None:
-    torch.set_num_threads(1)
-
-
 def batches(settings: Settings, *, first_step: int = 0, workers: int = 1) -> Iterator[Batch]:
     """The endless stream of batches from step `first_step` on, made in worker processes ahead of the training."""
-    first_group, skipped = divmod(first_step, settings.reuse)
-    groups = range(first_group, PICTURES_PER_RUN_SEED // settings.batch)
-    options: dict[str, Any] = {}
-    if workers:
-        options = {"prefetch_factor": 8, "worker_init_fn": _one_thread}
-    loader = DataLoader(Pictures(settings), batch_size=None, sampler=groups, num_workers=workers, **options)
-    for pictures, maps, judged in loader:
-        for use in range(skipped, settings.reuse):
-            yield Batch(pictures[use], maps[use], judged[use])
-        skipped = 0
+    return streamed(
+        Pictures(settings),
+        count=PICTURES_PER_RUN_SEED // settings.batch,
+        steps=settings.reuse,
+        first_step=first_step,
+        workers=workers,
+        ahead=8,
+    )

@@ -6,16 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from analysis.defects.preprocess import InputSpec, grey_levels, plausible
 from analysis.micrograph import Micrograph, read_file
+from training.batches import streamed
 from training.defects.augmentation import augment
 from training.defects.labels import LabelError, LabelledPicture
 from training.defects.published import CLASSES
@@ -192,24 +192,13 @@ def _batch(squares: Sequence[tuple[GreyArray, Targets]]) -> Batch:
     return Batch(pictures, tuple(known for _, known in squares))
 
 
-def _one_thread(_worker: int) -> None:
-    torch.set_num_threads(1)
-
-
 def batches(settings: Settings, sources: Sequence[Source], *, first_step: int = 0, workers: int = 1) -> Iterator[Batch]:
     """The endless stream of batches from step `first_step` on, made in worker processes ahead of the training."""
-    first_group, skipped = divmod(first_step, STEPS_PER_GROUP)
-    groups = range(first_group, PICTURES_PER_RUN_SEED // (STEPS_PER_GROUP * settings.batch))
-    options: dict[str, Any] = {}
-    if workers:
-        options = {"prefetch_factor": 3, "worker_init_fn": _one_thread}
-    loader = DataLoader(
-        Squares(settings, sources), batch_size=None, sampler=groups, num_workers=workers, collate_fn=_same, **options
+    return streamed(
+        Squares(settings, sources),
+        count=PICTURES_PER_RUN_SEED // (STEPS_PER_GROUP * settings.batch),
+        steps=STEPS_PER_GROUP,
+        first_step=first_step,
+        workers=workers,
+        ahead=3,
     )
-    for group in loader:
-        yield from group[skipped:]
-        skipped = 0
-
-
-def _same(group: list[Batch]) -> list[Batch]:
-    return group

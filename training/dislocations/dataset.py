@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
+from training.batches import streamed
 from training.dislocations.augmentation import augment
 from training.dislocations.examples import Example, from_left, labelled_examples, synthetic_example, window
 from training.dislocations.settings import Settings
@@ -69,24 +69,13 @@ def collated(examples: Sequence[Example]) -> Batch:
     return Batch(torch.from_numpy(pictures), torch.from_numpy(lines))
 
 
-def _one_thread(_worker: int) -> None:
-    torch.set_num_threads(1)
-
-
-def _same(group: list[Batch]) -> list[Batch]:
-    return group
-
-
 def batches(settings: Settings, *, first_step: int = 0, workers: int = 1) -> Iterator[Batch]:
     """The endless stream of batches from step `first_step` on, made in worker processes ahead of the training."""
-    first_group, skipped = divmod(first_step, settings.reuse)
-    groups = range(first_group, PICTURES_PER_RUN_SEED // settings.batch)
-    options: dict[str, Any] = {}
-    if workers:
-        options = {"prefetch_factor": 4, "worker_init_fn": _one_thread}
-    loader = DataLoader(
-        Pictures(settings), batch_size=None, sampler=groups, num_workers=workers, collate_fn=_same, **options
+    return streamed(
+        Pictures(settings),
+        count=PICTURES_PER_RUN_SEED // settings.batch,
+        steps=settings.reuse,
+        first_step=first_step,
+        workers=workers,
+        ahead=4,
     )
-    for group in loader:
-        yield from group[skipped:]
-        skipped = 0

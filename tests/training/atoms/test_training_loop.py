@@ -55,10 +55,12 @@ def test_the_picture_of_a_step_depends_on_the_seed_and_the_step_alone() -> None:
 
 
 def test_a_reused_picture_is_turned_or_scaled_anew() -> None:
-    pictures, maps, judged = Pictures(SMALL.model_copy(update={"reuse": 3}))[0]
-    assert pictures.shape == maps.shape == judged.shape == (3, 2, 1, 64, 64)
-    assert not torch.equal(pictures[0], pictures[1])
-    assert torch.allclose(maps.sum(dim=(2, 3, 4)), maps.sum(dim=(2, 3, 4))[:1], rtol=1e-4)
+    group = Pictures(SMALL.model_copy(update={"reuse": 3}))[0]
+    assert len(group) == 3
+    for batch in group:
+        assert batch.pictures.shape == batch.maps.shape == batch.judged.shape == (2, 1, 64, 64)
+        assert torch.allclose(batch.maps.sum(dim=(1, 2, 3)), group[0].maps.sum(dim=(1, 2, 3)), rtol=1e-4)
+    assert not torch.equal(group[0].pictures, group[1].pictures)
 
 
 def test_turning_and_mirroring_keep_columns_under_their_peaks() -> None:
