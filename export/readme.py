@@ -51,9 +51,18 @@ def _defects(manifest: Manifest) -> list[str]:
     return [title, *(f"{scores[kind]['f1']:.2f}" for kind in ("find", "types"))]
 
 
+def _dislocations(manifest: Manifest) -> list[str]:
+    """Of the first set of pictures that the manifest has scores on."""
+    if not manifest.scores:
+        return ["nothing", "", "", ""]
+    title, scores = next(iter(manifest.scores.items()))
+    return [title, *(f"{scores[name]:.2f}" for name in ("length_score", "recall", "precision"))]
+
+
 FAMILIES: dict[str, tuple[tuple[str, ...], Callable[[Manifest], list[str]]]] = {
     "atoms": (("ID-recall", "ID-precision", "Δd"), _atoms),
     "defects": (("measured on", "find F1", "type F1"), _defects),
+    "dislocations": (("measured on", "length score", "recall", "precision"), _dislocations),
 }
 """What the table of a family tells of each model's scores."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from export.about import About
+from export.parity import ParityReport
 from model_store.manifest import Manifest, Training
 
 
@@ -43,3 +44,15 @@ def failures(about: About) -> list[str]:
     if not about.fails:
         return []
     return ["## Where it fails", "\n".join(f"- {point.strip()}" for point in about.fails)]
+
+
+def runtime_table(manifest: Manifest, report: ParityReport) -> str:
+    """The largest difference of every runtime and precision, whether it is served, and why bf16 is."""
+    names = sorted({(entry.runtime, entry.precision) for entry in report.comparisons})
+    rows = ["| runtime | precision | largest difference | allowed when served |", "|---|---|---|---|"]
+    for runtime, precision in names:
+        allowed = "yes" if precision in manifest.precisions else "no"
+        rows.append(f"| {runtime} | {precision} | {report.worst(precision, runtime=runtime):.1e} | {allowed} |")
+    if "bf16" in manifest.precisions:
+        rows += ["", f"bf16 is allowed because of this: {manifest.precisions['bf16'].evidence}."]
+    return "\n".join(rows)

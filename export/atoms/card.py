@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from export.parity import ParityReport
+from export.sections import runtime_table
 from model_store.manifest import Manifest
 from training.atoms.targets import SIGMA_PX
 
@@ -36,7 +37,8 @@ def card(manifest: Manifest, report: ParityReport) -> str:
         *_training(manifest),
         *_scores(manifest.scores),
         "## Runtimes",
-        _parity(manifest, report),
+        f"Largest difference of a map to {report.reference}, on simulated micrographs of several shapes:",
+        runtime_table(manifest, report),
         "## Where it fails",
         FAILURES,
     ]
@@ -133,15 +135,3 @@ def _real_row(file: str, row: dict[str, Any]) -> str:
         f"| {row['title']} (`{file}`) | {row['columns']} | {row['sites']} | {100 * row['sites_found']:.2f} % "
         f"| {100 * row['columns_off_the_lattice']:.2f} % |"
     )
-
-
-def _parity(manifest: Manifest, report: ParityReport) -> str:
-    names = sorted({(entry.runtime, entry.precision) for entry in report.comparisons})
-    rows = [f"Largest difference of a map to {report.reference}, on simulated micrographs of several shapes:", ""]
-    rows += ["| runtime | precision | largest difference | allowed when served |", "|---|---|---|---|"]
-    for runtime, precision in names:
-        allowed = "yes" if precision in manifest.precisions else "no"
-        rows.append(f"| {runtime} | {precision} | {report.worst(precision, runtime=runtime):.1e} | {allowed} |")
-    if "bf16" in manifest.precisions:
-        rows += ["", f"bf16 is allowed because of this: {manifest.precisions['bf16'].evidence}."]
-    return "\n".join(rows)

@@ -13,10 +13,10 @@ from analysis.defects.preprocess import InputSpec
 from emserve.exceptions import EmserveError
 from export.about import About, read_about
 from export.defects.folder import Description, export_network
-from export.defects.precision import Evidence
 from export.defects.records import training_record
 from export.defects.scores import named_scores
 from export.parity import ParityError
+from export.precision import Evidence
 from model_store.manifest import Source
 from model_store.store import MODELS
 from training.defects.building import trained_network
@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="tables of `python -m training evaluate defects`, each with the title that the card gives it",
     )
     parser.add_argument(
-        "--evidence", type=Path, metavar="JSON", help="of `python -m export precision`, for bf16 to be allowed"
+        "--evidence", type=Path, metavar="JSON", help="of `python -m export precision defects`, for bf16 to be allowed"
     )
     parser.add_argument("--score", type=float, help="the least that counts as found, where none is asked for")
     parser.add_argument("--title")

@@ -15,9 +15,9 @@ from export.about import About
 from export.defects.card import card
 from export.defects.conversion import INPUT, OUTPUTS, to_onnx, to_torchscript
 from export.defects.parity import DetectionParity, DetectionReport, report
-from export.defects.precision import Evidence
 from export.defects.samples import INPUT_SIZE_PX, network_input, parity_inputs, write_micrographs, write_samples
 from export.parity import ParityError
+from export.precision import Evidence
 from model_store.manifest import (
     FILE_NAME,
     Manifest,

@@ -14,8 +14,8 @@ import numpy.typing as npt
 import torch
 from pydantic import BaseModel
 
-from analysis import masks as defect_masks
 from analysis.defects.pasting import paste
+from analysis.overlaps import intersection_px
 from export.defects.conversion import INPUT, OUTPUTS
 from export.parity import REFERENCE, sessions
 from model_store.manifest import Precision, Tensors, WeightFile, WeightFormat
@@ -115,7 +115,7 @@ def compare(
     for row, column in zip(rows, columns, strict=True):
         a = paste(expected["masks"][row].astype(np.float32), expected["boxes"][row].astype(np.float32), height, width)
         b = paste(found["masks"][column].astype(np.float32), found["boxes"][column].astype(np.float32), height, width)
-        both = defect_masks.intersection_px(a, b)
+        both = intersection_px(a, b)
         shared += both
         total += a.area_px + b.area_px - both
     return DetectionParity(

@@ -38,16 +38,21 @@ def add_evaluation(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--model", nargs="+", required=True, help="folders of training runs, or models of the store")
     parser.add_argument("--out", type=Path, required=True, help="folder for evaluation.json and the plots")
+    add_picture_arguments(parser)
+    parser.add_argument("--store", type=Path, help="folder of models (default: the one that ships)")
+    parser.add_argument("--runtime", help="of models of the store")
+    parser.add_argument("--precision", choices=("fp32", "bf16"), help="of models of the store")
+    parser.set_defaults(run=run_evaluation)
+
+
+def add_picture_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments that name the pictures, see `sets_of`."""
     parser.add_argument("--pictures", type=int, default=100, help="synthetic pictures of each kind (default: 100)")
     parser.add_argument("--microstructures", nargs="+", default=["M1", "M2"], metavar="KIND")
     parser.add_argument("--backgrounds", nargs="+", choices=BACKGROUNDS, default=["perlin"])
     parser.add_argument("--background-folder", type=Path, metavar="DIR", help="micrographs for real backgrounds")
     parser.add_argument("--size", type=int, default=512, help="height and width of the synthetic pictures, px")
     parser.add_argument("--frames", type=Path, metavar="DIR", help="labelled frames: pictures with labelme's JSON")
-    parser.add_argument("--store", type=Path, help="folder of models (default: the one that ships)")
-    parser.add_argument("--runtime", help="of models of the store")
-    parser.add_argument("--precision", choices=("fp32", "bf16"), help="of models of the store")
-    parser.set_defaults(run=run_evaluation)
 
 
 def run_evaluation(options: argparse.Namespace) -> int:

@@ -1,0 +1,116 @@
+"""Reports of `python -m training evaluate dislocations` → the scores of a manifest and of a card."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+TITLES = {
+    "pictures": "pictures",
+    "lines": "lines",
+    "length_score": "length score",
+    "recall": "recall",
+    "precision": "precision",
+    "distance_px": "distance of found lines",
+}
+"""The figures that go into a manifest, and their names in a card."""
+NUMBERS = (1, 6, 11, 16, 21)
+"""Pictures are put together by how many lines they have: from each of these to below the next."""
+
+Scores = dict[str, Any]
+"""Set of pictures → figures, with `length_score_by_lines`."""
+
+
+def read_scores(path: Path, models: Iterable[str]) -> Scores:
+    """The figures of one model on every set of a report, rounded.
+
+    Args:
+        models: names under which the report may have the model, if it has more than one.
+
+    Raises:
+        ValueError: the file is no such report, or it is not clear which of its models is meant.
+    """
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))["models"]
+        rows = _of_model(report, set(models), path)
+        return {title: _figures(row) for title, row in rows.items()}
+    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} is no report of `python -m training evaluate dislocations`: {error!r}") from error
+
+
+def collected(paths: Iterable[Path], models: Iterable[str]) -> Scores:
+    """The sets of several reports together.
+
+    Raises:
+        ValueError: two reports have the same set, and as for `read_scores`.
+    """
+    models, found = set(models), Scores()
+    for path in paths:
+        scores = read_scores(path, models)
+        if twice := set(found) & set(scores):
+            raise ValueError(f"{path} has {', '.join(sorted(twice))}, which a report before it has too")
+        found |= scores
+    return found
+
+
+def score_table(scores: Scores) -> str:
+    """The figures of every set as Markdown."""
+    columns = [name for name in TITLES if any(name in row for row in scores.values())]
+    lines = ["| | " + " | ".join(TITLES[name] for name in columns) + " |", "|---|" + "---|" * len(columns)]
+    lines += [
+        f"| {title} | " + " | ".join(_text(name, row.get(name)) for name in columns) + " |"
+        for title, row in scores.items()
+    ]
+    return "\n".join(lines)
+
+
+def table_by_lines(scores: Scores) -> str:
+    """The length score against the number of lines in the picture, as Markdown; empty where it is not known."""
+    known = {title: row["length_score_by_lines"] for title, row in scores.items() if row.get("length_score_by_lines")}
+    columns = [name for name in _names() if any(name in row for row in known.values())]
+    if not columns:
+        return ""
+    lines = ["| lines in the picture | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
+    lines += [
+        f"| {title} | " + " | ".join(_text("length_score", row.get(name)) for name in columns) + " |"
+        for title, row in known.items()
+    ]
+    return "\n".join(lines)
+
+
+def _of_model(report: Mapping[str, Any], models: set[str], path: Path) -> Mapping[str, Any]:
+    named = [name for name in report if name in models] or list(report)
+    if len(named) != 1:
+        raise ValueError(f"{path} has the models {', '.join(report)}: evaluate the exported one alone, or by its name")
+    rows: Mapping[str, Any] = report[named[0]]
+    return rows
+
+
+def _figures(row: Mapping[str, Any]) -> dict[str, Any]:
+    figures: dict[str, Any] = {
+        name: round(row[name], 4) if isinstance(row[name], float) else row[name]
+        for name in TITLES
+        if row[name] is not None
+    }
+    by_lines = {}
+    for name, (low, high) in zip(_names(), pairwise(NUMBERS), strict=True):
+        rows = [one for number, one in row["by_number_of_lines"].items() if low <= int(number) < high]
+        if rows:
+            together = sum(one["lines"] * one["length_score"] for one in rows) / sum(one["lines"] for one in rows)
+            by_lines[name] = round(together, 4)
+    return figures | {"length_score_by_lines": by_lines}
+
+
+def _names() -> list[str]:
+    return [f"{low} to {high - 1}" for low, high in pairwise(NUMBERS)]
+
+
+def _text(name: str, value: float | int | None) -> str:
+    if value is None:
+        return ""
+    if name.endswith("px"):
+        return f"{value:.2f} px"
+    return str(value) if isinstance(value, int) else f"{value:.3f}"
