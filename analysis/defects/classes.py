@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
-
-import numpy as np
-import numpy.typing as npt
 
 SizeRule = Literal["major", "mean"]
 
@@ -26,10 +24,9 @@ class DefectClass:
     size_rule: SizeRule
     barrier_strength: float | None
 
-    def size(self, major: npt.ArrayLike, minor: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Size of defects from the full axes of their ellipses, in the axes' unit."""
-        full, across = np.asarray(major, float), np.asarray(minor, float)
-        return full if self.size_rule == "major" else np.sqrt(full * across)
+    def size(self, major: float, minor: float) -> float:
+        """Size of a defect from the full axes of its ellipse, in the axes' unit."""
+        return major if self.size_rule == "major" else math.sqrt(major * minor)
 
 
 # Irradiated FeCrAl: R. Jacobs et al., arXiv:2110.08244 (2021), and its labellers' own rules.

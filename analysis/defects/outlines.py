@@ -14,27 +14,30 @@ four pixels, the same pixels stand for all discs from 10.3 to 11.05 px in diamet
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
-from skimage.measure import find_contours
 
+from analysis.defects.rings import rings
 from analysis.masks import Mask, decode
+from analysis.runs import IntArray
 
 FloatArray = npt.NDArray[np.float64]
+ComplexArray = npt.NDArray[np.complex128]
 
 _CUTOFF_OF_MASKS = 0.13  # cycles per pixel at which the filter along the outline passes half
 _CUTOFF_OF_MAPS = 0.18  # cycles per cell: a soft map has fewer steps to be freed of, and fewer cells to spare
 _HARMONICS = 2.5  # of a tiny outline, so many turns are kept all the same: a pixel has a perimeter
 _STEEPNESS = 8
-_STEP = 0.5  # distance of the outline's points, px
-_MIN_POINTS = 12
-_EIGHT = np.ones((3, 3), bool)
+_STEP = 0.5  # most that two of the outline's points are apart, px
+_MIN_POINTS = 16
+_CELLS = 4_000_000  # of masks that are traced together
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Outline:
     """The closed line around a defect's largest connected piece; holes do not count.
 
@@ -47,18 +50,38 @@ class Outline:
 
     def perimeter(self, scale_x: float = 1.0, scale_y: float = 1.0) -> float:
         """Length of the line in px, or in the unit of a scale per pixel."""
-        step = self.smooth - np.concatenate((self.smooth[-1:], self.smooth[:-1]))
-        return float(np.hypot(step[:, 0] * scale_x, step[:, 1] * scale_y).sum())
-
-    def area(self, scale_x: float = 1.0, scale_y: float = 1.0) -> float:
-        """Area inside the line, in px² or in the scales' unit."""
-        x, y = self.smooth.T
-        doubled = x[:-1] @ y[1:] - x[1:] @ y[:-1] + x[-1] * y[0] - x[0] * y[-1]
-        return 0.5 * abs(float(doubled)) * scale_x * scale_y
+        return float(perimeters([self], scale_x, scale_y)[0])
 
     def heywood(self, scale_x: float = 1.0, scale_y: float = 1.0) -> float:
         """Perimeter over the circumference of the circle of the same area: 1 for a disc, more for all else."""
-        return self.perimeter(scale_x, scale_y) / (2 * float(np.sqrt(np.pi * self.area(scale_x, scale_y))))
+        return float(heywoods([self], scale_x, scale_y)[0])
+
+
+def perimeters(outlines: Sequence[Outline], scale_x: float = 1.0, scale_y: float = 1.0) -> FloatArray:
+    """Lengths of the lines in px, or in the unit of a scale per pixel."""
+    points, before, starts = _closed(outlines)
+    step = points - before
+    return np.add.reduceat(np.hypot(step[:, 0] * scale_x, step[:, 1] * scale_y), starts)
+
+
+def heywoods(outlines: Sequence[Outline], scale_x: float = 1.0, scale_y: float = 1.0) -> FloatArray:
+    """Perimeters over the circumferences of the circles of the same areas: 1 for a disc, more for all else."""
+    points, before, starts = _closed(outlines)
+    doubled = np.add.reduceat(before[:, 0] * points[:, 1] - points[:, 0] * before[:, 1], starts)
+    area = 0.5 * np.abs(doubled) * scale_x * scale_y
+    return perimeters(outlines, scale_x, scale_y) / (2 * np.sqrt(np.pi * area))
+
+
+def _closed(outlines: Sequence[Outline]) -> tuple[FloatArray, FloatArray, IntArray]:
+    """The points of all smooth lines, each relative to its first, the one before each, and where each line starts."""
+    number = np.array([len(outline.smooth) for outline in outlines])
+    points = np.concatenate([outline.smooth for outline in outlines])
+    ends = np.cumsum(number)
+    starts = ends - number
+    points = points - np.repeat(points[starts], number, axis=0)
+    before = np.roll(points, 1, axis=0)
+    before[starts] = points[ends - 1]
+    return points, before, starts
 
 
 def of_mask(mask: Mask) -> Outline:
@@ -68,61 +91,121 @@ def of_mask(mask: Mask) -> Outline:
     ------
     ValueError: the mask is empty.
     """
-    if not mask.area_px:
+    return of_masks([mask])[0]
+
+
+def of_masks(masks: Sequence[Mask]) -> list[Outline]:
+    """The outlines of masks.
+
+    Raises
+    ------
+    ValueError: one is empty.
+    """
+    if not all(mask.area_px for mask in masks):
         raise ValueError("an empty mask has no outline")
-    return _trace(decode(mask).astype(np.float64), 0.5, (mask.x_px, mask.y_px), (1.0, 1.0), _CUTOFF_OF_MASKS)
+    found: list[Outline] = []
+    while len(found) < len(masks):
+        rows, width = 0, 0
+        part: list[Mask] = []
+        for mask in masks[len(found) :]:
+            rows, width = rows + mask.height_px + 2, max(width, mask.width_px + 2)
+            if part and rows * width > _CELLS:
+                break
+            part.append(mask)
+        found += _of_canvas(part)
+    return found
+
+
+def _of_canvas(masks: Sequence[Mask]) -> list[Outline]:
+    height = np.array([mask.height_px + 2 for mask in masks])
+    top = np.cumsum(height) - height
+    canvas = np.zeros((height.sum(), 2 + max(mask.width_px for mask in masks)), np.uint8)
+    for row, mask in zip(top.tolist(), masks, strict=True):
+        canvas[row + 1 : row + 1 + mask.height_px, 1 : 1 + mask.width_px] = decode(mask)
+    origin = np.array([(mask.x_px - 1, mask.y_px - 1) for mask in masks], float)
+    return _traced(canvas, height, 0.5, origin, np.ones((len(masks), 2)), _CUTOFF_OF_MASKS)
 
 
 def of_probabilities(
-    probabilities: npt.NDArray[np.floating], box: npt.NDArray[np.floating], *, threshold: float = 0.5
-) -> Outline | None:
-    """The outline of a soft map that covers a box, traced on the map itself; None where nothing reaches the threshold.
+    probabilities: npt.NDArray[np.floating], boxes: npt.NDArray[np.floating], *, threshold: float = 0.5
+) -> list[Outline | None]:
+    """The outlines of soft maps that cover boxes, traced on the maps; None where nothing reaches the threshold.
 
     Parameters
     ----------
-    probabilities: (rows, columns).
-    box: x1, y1, x2, y2 of its edges, with pixel (0, 0) from 0 to 1 (Detectron2's convention), of some area.
+    probabilities: (N, rows, columns).
+    boxes: (N, 4) x1, y1, x2, y2 of their edges, with pixel (0, 0) from 0 to 1 (Detectron2's convention), of some area.
     """
-    x1, y1, x2, y2 = (float(v) for v in box)
-    values = np.asarray(probabilities, np.float64)
-    if not (values >= threshold).any():
-        return None
-    step = ((x2 - x1) / values.shape[1], (y2 - y1) / values.shape[0])
-    return _trace(values, threshold, (x1 + step[0] / 2 - 0.5, y1 + step[1] / 2 - 0.5), step, _CUTOFF_OF_MAPS)
+    count, rows, columns = probabilities.shape
+    found: list[Outline | None] = [None] * count
+    filled = np.flatnonzero((probabilities >= threshold).any(axis=(1, 2)))
+    if filled.size:
+        canvas = np.zeros((filled.size, rows + 2, columns + 2))
+        canvas[:, 1:-1, 1:-1] = probabilities[filled]
+        edges = np.asarray(boxes, np.float64)[filled]
+        step = (edges[:, 2:] - edges[:, :2]) / (columns, rows)
+        outlines = _traced(
+            canvas.reshape(-1, columns + 2),
+            np.full(filled.size, rows + 2),
+            threshold,
+            edges[:, :2] - step / 2 - 0.5,
+            step,
+            _CUTOFF_OF_MAPS,
+        )
+        for index, outline in zip(filled.tolist(), outlines, strict=True):
+            found[index] = outline
+    return found
 
 
-def _trace(
-    values: FloatArray, level: float, origin: tuple[float, float], step: tuple[float, float], cutoff: float
-) -> Outline:
-    padded = np.zeros((values.shape[0] + 2, values.shape[1] + 2))
-    padded[1:-1, 1:-1] = values
-    pieces, count = ndimage.label(padded >= level, structure=_EIGHT)
-    if count > 1:
-        largest = 1 + int(np.argmax(np.bincount(pieces.ravel())[1:]))
-        piece = pieces == largest
-        padded[(pieces > 0) & ~piece] = 0.0
-    else:
-        piece = pieces > 0
-    background, count = ndimage.label(~piece)
-    if count > 1:
-        padded[(background > 0) & (background != background[0, 0])] = 1.0
-    # a cell at the very level would make a line without area
-    lines = find_contours(padded, level * (1 - 1e-9), fully_connected="high")
-    ring = max(lines, key=len)[:-1, ::-1]
-    shift = np.subtract(origin, step)
-    return Outline(ring * step + shift, _low_pass(ring, cutoff) * step + shift)
+def _traced(
+    canvas: npt.NDArray[Any],
+    height: IntArray,
+    level: float,
+    origin: FloatArray,
+    step: FloatArray,
+    cutoff: float,
+) -> list[Outline]:
+    """Outlines of what lies on a canvas, one below the other, each so many rows high and with a rim of nothing.
+
+    origin: (N, 2) where the first cell of each lies in the picture, x and y. step: (N, 2) size of a cell.
+    """
+    owner = np.repeat(np.arange(height.size), height)
+    points, number = rings(canvas, owner, level)
+    top = np.cumsum(height) - height
+    points[:, 1] -= np.repeat(top, number)
+    smooth, count = _low_pass(points, number, cutoff)
+    points, smooth = (
+        line * np.repeat(step, n, axis=0) + np.repeat(origin, n, axis=0)
+        for line, n in ((points, number), (smooth, count))
+    )
+    ends, smooth_ends = np.cumsum(number), np.cumsum(count)
+    places = np.column_stack((ends - number, ends, smooth_ends - count, smooth_ends)).tolist()
+    return [Outline(points[a:b], smooth[c:d]) for a, b, c, d in places]
 
 
-def _low_pass(ring: FloatArray, cutoff: float) -> FloatArray:
-    """A closed line with only its slow turns, as points at even distances along it."""
-    points = ring[:, 0] + 1j * ring[:, 1]
-    closed = np.concatenate((points, points[:1]))
-    position = np.zeros(closed.size)
-    np.cumsum(np.abs(closed[1:] - points), out=position[1:])
-    length = position[-1]
-    count = max(_MIN_POINTS, int(np.ceil(length / _STEP)))
-    even = np.interp(np.arange(count) * (length / count), position, closed)
-    frequency = np.fft.fftfreq(count, length / count)
-    passed = np.exp2(-((frequency / max(cutoff, _HARMONICS / length)) ** _STEEPNESS))
-    filtered = np.fft.ifft(np.fft.fft(even) * passed)
-    return np.column_stack((filtered.real, filtered.imag))
+def _low_pass(points: FloatArray, number: IntArray, cutoff: float) -> tuple[FloatArray, IntArray]:
+    """Closed lines, one after the other, with only their slow turns, as points at even distances along each.
+
+    As many points are taken as a power of two, so that many lines are filtered at once and fast.
+    """
+    ends = np.cumsum(number)
+    starts = ends - number
+    line = np.repeat(np.arange(number.size), number + 1)
+    closed = np.insert(points[:, 0] + 1j * points[:, 1], ends, points[starts, 0] + 1j * points[starts, 1])
+    steps = np.abs(np.diff(closed, prepend=closed[0]))
+    first = starts + np.arange(number.size)  # in `closed`, where each line has one point more
+    steps[first] = 0
+    position = np.cumsum(steps)
+    position -= position[first][line]
+    length = position[first + number]
+    knots = 2 * line + position / length[line]  # the k-th line from 2k to 2k + 1
+    count = 1 << np.ceil(np.log2(np.maximum(length / _STEP, _MIN_POINTS))).astype(np.intp)
+    smooth = np.empty(count.sum(), np.complex128)
+    offset = np.cumsum(count) - count
+    for n in np.unique(count).tolist():
+        own = np.flatnonzero(count == n)
+        even = np.interp(2 * own[:, None] + np.arange(n) / n, knots, closed)
+        frequency = np.fft.fftfreq(n, 1 / n) / length[own, None]
+        passed = np.exp2(-((frequency / np.maximum(cutoff, _HARMONICS / length[own, None])) ** _STEEPNESS))
+        smooth[offset[own, None] + np.arange(n)] = np.fft.ifft(np.fft.fft(even) * passed)
+    return np.column_stack((smooth.real, smooth.imag)), count

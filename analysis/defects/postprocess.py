@@ -9,9 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.defects.instances import Detection
-from analysis.defects.outlines import of_probabilities
-from analysis.defects.pasting import THRESHOLD, paste
-from analysis.overlaps import boxes_of, intersection_px, meeting_boxes
+from analysis.defects.pasting import THRESHOLD, paste_all
+from analysis.overlaps import boxes_of, intersections_px, meeting_boxes
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,19 +65,21 @@ def detections(
         raise ValueError(
             f"the network answers class {int(output.classes.max())}, but there are {len(class_names)} names"
         )
-    boxes = np.asarray(output.boxes, np.float32) / np.array((scale_x, scale_y, scale_x, scale_y), np.float32)
-    maps = output.masks.reshape(len(output.masks), *output.masks.shape[-2:])
-    found = []
-    for index in np.argsort(-output.scores, kind="stable").tolist():
-        if not output.scores[index] >= score:
-            break
-        mask = paste(maps[index], boxes[index], height, width, threshold=THRESHOLD)
-        if mask.area_px:
-            x1, y1, x2, y2 = (float(edge) - 0.5 for edge in boxes[index])
-            outline = of_probabilities(maps[index], boxes[index], threshold=THRESHOLD)
-            name = class_names[int(output.classes[index])]
-            found.append(Detection(name, float(output.scores[index]), (x1, y1, x2, y2), mask, outline))
-    return found
+    order = np.argsort(-output.scores, kind="stable")
+    order = order[output.scores[order] >= score]
+    scale = np.array((scale_x, scale_y, scale_x, scale_y), np.float32)
+    boxes = np.asarray(output.boxes, np.float32)[order] / scale
+    maps = output.masks.reshape(len(output.masks), *output.masks.shape[-2:])[order]
+    names = [class_names[index] for index in output.classes[order].tolist()]
+    masks = paste_all(maps, boxes, height, width, threshold=THRESHOLD)
+    edges = (boxes.astype(float) - 0.5).tolist()
+    return [
+        Detection(name, value, (x1, y1, x2, y2), mask, soft)
+        for name, value, (x1, y1, x2, y2), mask, soft in zip(
+            names, output.scores[order].tolist(), edges, masks, maps, strict=True
+        )
+        if mask.area_px
+    ]
 
 
 def without_repeats(found: Sequence[Detection], *, iou: float = 0.5) -> list[Detection]:
@@ -93,8 +94,9 @@ def without_repeats(found: Sequence[Detection], *, iou: float = 0.5) -> list[Det
     # shared > iou · (both - shared); masks share no more than their boxes do, so most pairs need no second look
     least = iou / (1 + iou) * (area[first] + area[second]) if len(masks) else np.empty(0)
     corner, end = np.maximum(boxes[first, :2], boxes[second, :2]), np.minimum(boxes[first, 2:], boxes[second, 2:])
-    near = np.flatnonzero((first < second) & (np.prod(end - corner, axis=1) > least))
-    same = [k for k in near.tolist() if intersection_px(masks[first[k]], masks[second[k]]) > least[k]]
+    near = (first < second) & (np.prod(end - corner, axis=1) > least)
+    first, second, least = first[near], second[near], least[near]
+    same = intersections_px(masks, masks, first, second) > least
     kept = np.ones(len(masks), bool)
     for i, j in zip(first[same].tolist(), second[same].tolist(), strict=True):
         if kept[i]:

@@ -10,9 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from analysis.defects.instances import Detection
-from analysis.masks import Mask, clipped, union
-from analysis.overlaps import boxes_of, intersection_px, meeting_boxes
+from analysis.masks import Mask, union
+from analysis.overlaps import boxes_of, meeting_boxes, shared_px
+from analysis.runs import runs_of
 from analysis.tiling import Tile
 
 AGREEMENT = 0.5  # IoU in the common part from which two finds are one defect
@@ -71,23 +74,24 @@ def merge(tiles: Sequence[Tile], found: Sequence[Sequence[Detection]], height: i
 def _agreements(tiles: Sequence[Tile], finds: Sequence[_Find]) -> list[tuple[float, int, int]]:
     """Pairs of finds of different tiles that may be one defect, with how well they agree."""
     masks = [find.detection.mask for find in finds]
-    boxes = boxes_of(masks)
-    agreements = []
-    for i, j in zip(*(index.tolist() for index in meeting_boxes(boxes, boxes)), strict=True):
-        if i >= j or finds[i].tile == finds[j].tile:
-            continue
-        rectangle = tiles[finds[i].tile].shared_with(tiles[finds[j].tile])
-        a, b = clipped(masks[i], *rectangle), clipped(masks[j], *rectangle)
-        shared = intersection_px(a, b)
-        if not shared:
-            continue
-        agreement = shared / (a.area_px + b.area_px - shared)
-        covered = max(
-            shared / masks[i].area_px if finds[i].cut else 0.0, shared / masks[j].area_px if finds[j].cut else 0.0
-        )
-        if agreement > AGREEMENT or covered > COVERAGE:
-            agreements.append((agreement, i, j))
-    return agreements
+    boxes, tile = boxes_of(masks), np.array([find.tile for find in finds], np.intp)
+    first, second = meeting_boxes(boxes, boxes)
+    apart = (first < second) & (tile[first] != tile[second])
+    first, second = first[apart], second[apart]
+    rectangles = np.array(
+        [tiles[a].shared_with(tiles[b]) for a, b in zip(tile[first].tolist(), tile[second].tolist(), strict=True)],
+        np.intp,
+    ).reshape(-1, 4)
+    runs = runs_of(masks)
+    of_first, of_second = runs.of(first).within(rectangles), runs.of(second).within(rectangles)
+    shared = shared_px(of_first, of_second, len(first))
+    both = of_first.areas(len(first)) + of_second.areas(len(first)) - shared
+    # of a whole find nothing can be a part of another
+    area = np.array([find.detection.mask.area_px if find.cut else np.inf for find in finds])
+    covered = shared / np.minimum(area[first], area[second])
+    agreement = shared / np.maximum(both, 1)
+    kept = (agreement > AGREEMENT) | (covered > COVERAGE)
+    return list(zip(agreement[kept].tolist(), first[kept].tolist(), second[kept].tolist(), strict=True))
 
 
 def _one(finds: Sequence[_Find]) -> Detection:
@@ -100,4 +104,4 @@ def _one(finds: Sequence[_Find]) -> Detection:
         return surest
     mask = union(find.detection.mask for find in finds)
     x1, y1, x2, y2 = zip(*(find.detection.box for find in finds), strict=True)
-    return replace(surest, mask=mask, box=(min(x1), min(y1), max(x2), max(y2)), outline=None)
+    return replace(surest, mask=mask, box=(min(x1), min(y1), max(x2), max(y2)), probabilities=None)

@@ -1,15 +1,18 @@
-"""Size and shape of one defect, in px and in nm."""
+"""Sizes and shapes of defects, in px and in nm."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import ConvexHull, QhullError
 
-from analysis.defects.outlines import Outline, of_mask
-from analysis.masks import Mask, decode
+from analysis.defects.hulls import Hulls, hulls
+from analysis.defects.outlines import Outline, heywoods, of_masks, perimeters
+from analysis.masks import Mask
+from analysis.runs import runs_of
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -52,113 +55,107 @@ class Shape:
     perimeter_nm: float | None
 
 
-def measure(mask: Mask, *, pixel_size_nm: tuple[float, float] | None = None, outline: Outline | None = None) -> Shape:
-    """Size and shape of a mask.
+def measure(
+    masks: Sequence[Mask],
+    *,
+    pixel_size_nm: tuple[float, float] | None = None,
+    outlines: Sequence[Outline | None] | None = None,
+) -> list[Shape]:
+    """Sizes and shapes of masks, all measured at once.
 
     Parameters
     ----------
-    mask: with at least one pixel.
+    masks: each with at least one pixel.
     pixel_size_nm: of a pixel in x and in y.
-    outline: where there is a finer one than the mask's own, such as that of the network's soft map.
+    outlines: of each mask, where there is a finer one than its own, such as that of the network's soft map.
 
     Raises
     ------
-    ValueError: the mask is empty.
+    ValueError: a mask is empty.
     """
-    if not mask.area_px:
+    if not all(mask.area_px for mask in masks):
         raise ValueError("an empty mask has no shape")
-    if outline is None:
-        outline = of_mask(mask)
-    x, y, covariance = _moments(mask)
-    hull = _hull(outline.traced)
+    if not masks:
+        return []
+    lines = _with_own(masks, outlines or [None] * len(masks))
+    area = np.array([mask.area_px for mask in masks], float)
+    centre, covariance = _moments(masks, area)
+    traced = hulls(np.concatenate([line.traced for line in lines]), np.array([len(line.traced) for line in lines]))
     scale_x, scale_y = pixel_size_nm or (1.0, 1.0)
-    square = scale_x == scale_y
-    in_px = _lengths(mask.area_px, covariance, hull, outline, 1.0, 1.0)
-    if square:
-        in_nm = {name: value * scale_x for name, value in in_px.items() if name != "angle"} | {"angle": in_px["angle"]}
+    in_px = _lengths(area, covariance, traced, lines, 1.0, 1.0)
+    if scale_x == scale_y:
+        in_nm = {name: values * scale_x for name, values in in_px.items()} | {"angle": in_px["angle"]}
     else:
-        in_nm = _lengths(mask.area_px, covariance, hull, outline, scale_x, scale_y)
-    known = pixel_size_nm is not None
-    return Shape(
-        x_px=x,
-        y_px=y,
-        area_px=mask.area_px,
-        major_px=in_px["major"],
-        minor_px=in_px["minor"],
-        angle_deg=in_nm["angle"],
-        equivalent_diameter_px=in_px["equivalent_diameter"],
-        feret_max_px=in_px["feret_max"],
-        feret_min_px=in_px["feret_min"],
-        perimeter_px=in_px["perimeter"],
-        heywood=outline.heywood(scale_x, scale_y),
-        area_nm2=mask.area_px * scale_x * scale_y if known else None,
-        major_nm=in_nm["major"] if known else None,
-        minor_nm=in_nm["minor"] if known else None,
-        equivalent_diameter_nm=in_nm["equivalent_diameter"] if known else None,
-        feret_max_nm=in_nm["feret_max"] if known else None,
-        feret_min_nm=in_nm["feret_min"] if known else None,
-        perimeter_nm=in_nm["perimeter"] if known else None,
-    )
+        in_nm = _lengths(area, covariance, traced, lines, scale_x, scale_y)
+    columns: dict[str, list[Any]] = {
+        "x_px": centre[:, 0].tolist(),
+        "y_px": centre[:, 1].tolist(),
+        "area_px": [mask.area_px for mask in masks],
+        "angle_deg": in_nm["angle"].tolist(),
+        "heywood": heywoods(lines, scale_x, scale_y).tolist(),
+    }
+    columns |= {f"{name}_px": values.tolist() for name, values in in_px.items() if name != "angle"}
+    if pixel_size_nm is not None:
+        columns |= {f"{name}_nm": values.tolist() for name, values in in_nm.items() if name != "angle"}
+        columns["area_nm2"] = (area * scale_x * scale_y).tolist()
+    unknown = [None] * len(masks)
+    return [Shape(*row) for row in zip(*(columns.get(f.name, unknown) for f in fields(Shape)), strict=True)]
+
+
+def _with_own(masks: Sequence[Mask], outlines: Sequence[Outline | None]) -> list[Outline]:
+    """The outlines, those of the masks themselves in the place of missing ones."""
+    own = iter(of_masks([mask for mask, outline in zip(masks, outlines, strict=True) if outline is None]))
+    return [next(own) if outline is None else outline for outline in outlines]
 
 
 def _lengths(
-    area_px: int, covariance: FloatArray, hull: FloatArray, outline: Outline, scale_x: float, scale_y: float
-) -> dict[str, float]:
-    scale = np.array((scale_x, scale_y))
-    major, minor, angle = _ellipse(covariance * np.outer(scale, scale))
-    largest, smallest = _feret(hull * scale)
+    area: FloatArray, covariance: FloatArray, traced: Hulls, lines: Sequence[Outline], scale_x: float, scale_y: float
+) -> dict[str, FloatArray]:
+    major, minor, angle = _ellipse(covariance * (scale_x**2, scale_y**2, scale_x * scale_y))
+    largest, smallest = traced.ferets(scale_x, scale_y)
     return {
         "major": major,
         "minor": minor,
         "angle": angle,
-        "equivalent_diameter": 2 * float(np.sqrt(area_px * scale_x * scale_y / np.pi)),
+        "equivalent_diameter": 2 * np.sqrt(area * scale_x * scale_y / np.pi),
         "feret_max": largest,
         "feret_min": smallest,
-        "perimeter": outline.perimeter(scale_x, scale_y),
+        "perimeter": perimeters(lines, scale_x, scale_y),
     }
 
 
-def _moments(mask: Mask) -> tuple[float, float, FloatArray]:
-    """Centre of mass and second central moments of the pixels' centres, at least those of one pixel."""
-    pixels = decode(mask).astype(np.float64)
-    x, y = np.arange(mask.width_px, dtype=float), np.arange(mask.height_px, dtype=float)
-    columns, rows = pixels.sum(axis=0), pixels.sum(axis=1)
-    n = columns.sum()
-    centre_x, centre_y = columns @ x / n, rows @ y / n
-    x, y = x - centre_x, y - centre_y
-    xx, yy, xy = columns @ x**2 / n, rows @ y**2 / n, y @ pixels @ x / n
-    covariance = np.array(((xx, xy), (xy, yy)))
-    if (xx + yy) / 2 - np.hypot((xx - yy) / 2, xy) < _PIXEL_VARIANCE:
-        variances, axes = np.linalg.eigh(covariance)
-        covariance = axes * np.maximum(variances, _PIXEL_VARIANCE) @ axes.T
-    return mask.x_px + float(centre_x), mask.y_px + float(centre_y), covariance
+def _moments(masks: Sequence[Mask], area: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Centres of mass (N, 2) and second central moments xx, yy, xy (N, 3) of the pixels' centres, the latter at least
+    those of one pixel. From sums over vertical runs, relative to the middle of each crop."""
+    runs, count = runs_of(masks), len(masks)
+    middle = np.array([(m.x_px + m.right_px - 1, m.y_px + m.bottom_px - 1) for m in masks]) / 2
+    x = runs.column - middle[runs.owner, 0]
+    top = runs.top - middle[runs.owner, 1]
+    length = (runs.bottom - runs.top).astype(float)
+    y = top + (length - 1) / 2  # of a run's middle; its own spread is that of so many steps of 1
+    rows = ((x * length), (y * length), (x * x * length), (y * y + (length**2 - 1) / 12) * length, (x * y * length))
+    mean_x, mean_y, xx, yy, xy = (np.bincount(runs.owner, row, minlength=count) / area for row in rows)
+    covariance = np.column_stack((xx - mean_x**2, yy - mean_y**2, xy - mean_x * mean_y))
+    thin = np.flatnonzero(_principal(covariance)[1] < _PIXEL_VARIANCE)
+    if thin.size:
+        (xx, yy, xy) = covariance[thin].T
+        variances, axes = np.linalg.eigh(np.stack((np.stack((xx, xy), -1), np.stack((xy, yy), -1)), -1))
+        widened = np.einsum("nij,nj,nkj->nik", axes, np.maximum(variances, _PIXEL_VARIANCE), axes)
+        covariance[thin] = np.column_stack((widened[:, 0, 0], widened[:, 1, 1], widened[:, 0, 1]))
+    return middle + np.column_stack((mean_x, mean_y)), covariance
 
 
-def _ellipse(covariance: FloatArray) -> tuple[float, float, float]:
-    """Full axes of the ellipse of those second moments, and the angle of the major one, as seen on the screen."""
-    (xx, xy), (_, yy) = covariance
-    middle, spread = (xx + yy) / 2, float(np.hypot((xx - yy) / 2, xy))
-    angle = 0.5 * float(np.degrees(np.arctan2(-2 * xy, xx - yy)))  # y points down, the angle goes up
+def _principal(covariance: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Largest and smallest variance along any direction."""
+    xx, yy, xy = covariance.T
+    middle, spread = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
+    return middle + spread, middle - spread
+
+
+def _ellipse(covariance: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Full axes of the ellipses of those second moments, and the angle of the major ones, as seen on the screen."""
+    xx, yy, xy = covariance.T
+    largest, smallest = _principal(covariance)
+    angle = 0.5 * np.degrees(np.arctan2(-2 * xy, xx - yy))  # y points down, the angle goes up
     # twice, because a hair below 0 becomes 180 the first time
-    return 4 * float(np.sqrt(middle + spread)), 4 * float(np.sqrt(max(middle - spread, 0.0))), angle % 180 % 180
-
-
-def _hull(points: FloatArray) -> FloatArray:
-    """Corners of the convex hull, in order."""
-    try:
-        return points[ConvexHull(points).vertices]
-    except QhullError:  # all points on one line: the two ends enclose the others
-        order = np.lexsort(points.T)
-        return points[[order[0], order[-1]]]
-
-
-def _feret(hull: FloatArray) -> tuple[float, float]:
-    """Largest and smallest width of a convex polygon; the smallest is across one of its sides."""
-    points = hull - hull[0]
-    squares = (points**2).sum(axis=1)
-    farthest = (squares[:, None] + squares - 2 * points @ points.T).max()
-    sides = np.concatenate((points[1:], points[:1])) - points
-    normals = np.column_stack((-sides[:, 1], sides[:, 0]))
-    normals /= np.sqrt((normals**2).sum(axis=1))[:, None]
-    across = normals @ points.T
-    return float(np.sqrt(farthest)), float((across.max(axis=1) - across.min(axis=1)).min())
+    return 4 * np.sqrt(largest), 4 * np.sqrt(np.maximum(smallest, 0.0)), angle % 180 % 180

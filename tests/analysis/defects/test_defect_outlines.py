@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 from scipy.special import ellipe
+from skimage.measure import find_contours
 
-from analysis.defects.outlines import of_mask, of_probabilities
-from analysis.masks import EMPTY, encode
+from analysis.defects import outlines
+from analysis.defects.outlines import of_mask, of_masks, of_probabilities
+from analysis.masks import EMPTY, decode, encode
 
 TOLERANCE = 0.02
 
@@ -102,7 +105,7 @@ def test_the_perimeter_from_a_soft_map_is_within_two_percent_wherever_the_pixels
     )
     box = np.array((-half[0], -half[1], half[0], half[1])) * (1 + np.array(room))
     values = soft_map(major, minor, angle, box)
-    outline = of_probabilities(values, box + np.tile(at, 2))
+    (outline,) = of_probabilities(values[None], (box + np.tile(at, 2))[None])
     assert outline is not None
     assert outline.perimeter() == pytest.approx(circumference(major, minor), rel=TOLERANCE)
     middle = outline.smooth.mean(axis=0)
@@ -140,6 +143,47 @@ def test_a_single_pixel_has_an_outline() -> None:
 
 
 def test_nothing_to_trace() -> None:
-    assert of_probabilities(np.full((28, 28), 0.4), np.array((0, 0, 9, 9))) is None
+    full, empty = np.full((28, 28), 0.9), np.full((28, 28), 0.4)
+    box = (0, 0, 9, 9)
+    found = of_probabilities(np.stack((empty, full, empty)), np.array((box, box, box)))
+    assert [outline is None for outline in found] == [True, False, True]
+    assert of_probabilities(np.zeros((0, 28, 28)), np.zeros((0, 4))) == []
     with pytest.raises(ValueError, match="empty"):
         of_mask(EMPTY)
+
+
+def in_order(points: np.ndarray) -> np.ndarray:
+    """Points by their coordinates."""
+    rounded = np.round(points, 6)
+    return rounded[np.lexsort(rounded.T)]
+
+
+@pytest.mark.parametrize("roughness", [0.6, 1.5, 3.0])
+def test_the_line_is_that_of_scikit_image(roughness: float, rng: np.random.Generator) -> None:
+    """Of the largest piece without its holes, on maps of every kind: ragged, of many pieces, with saddles."""
+    maps = np.stack([ndimage.gaussian_filter(rng.normal(size=(28, 28)), roughness) for _ in range(40)])
+    maps = 1 / (1 + np.exp(-3 * maps / maps.std(axis=(1, 2), keepdims=True)))
+    found = of_probabilities(maps, np.tile((0.0, 0.0, 28.0, 28.0), (40, 1)))
+    for values, outline in zip(maps, found, strict=True):
+        padded = np.pad(values, 1)
+        pieces, _ = ndimage.label(padded >= 0.5, np.ones((3, 3)))
+        largest = pieces == np.bincount(pieces[pieces > 0]).argmax()
+        padded[(pieces > 0) & ~largest] = 0
+        padded[ndimage.binary_fill_holes(largest) & ~largest] = 1
+        (line,) = find_contours(padded, 0.5, fully_connected="high")
+        assert outline is not None
+        assert in_order(outline.traced) == pytest.approx(in_order(line[:-1, ::-1] - 1), abs=1e-5)
+        # and the points follow each other along it
+        gaps = np.hypot(*(outline.traced - np.roll(outline.traced, 1, axis=0)).T)
+        assert gaps.max() < 1.5
+
+
+def test_masks_of_any_size_are_traced_together(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    masks = [encode(rng.random(rng.integers(2, 40, 2)) > 0.2, x_px=int(x)) for x in rng.integers(0, 500, 30)]
+    alone = [of_mask(mask) for mask in masks]
+    for cells in (10, 3000, outlines._CELLS):
+        monkeypatch.setattr(outlines, "_CELLS", cells)
+        for one, other in zip(of_masks(masks), alone, strict=True):
+            assert one.traced == pytest.approx(other.traced)
+            assert one.smooth == pytest.approx(other.smooth)
+    assert alone[0].traced[:, 0].max() <= masks[0].x_px + decode(masks[0]).shape[1] - 0.5

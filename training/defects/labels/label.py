@@ -135,10 +135,10 @@ class LabelledPicture:
         drawn = [(label, mask) for label, mask in drawn if mask.area_px]
         scale = self.pixel_size_nm
         unknown = [(float("nan"), float("nan"))] * len(drawn)
-        px = [_size_and_shape(label, mask, (1.0, 1.0)) for label, mask in drawn] if shapes else unknown
+        px = _sizes_and_shapes(drawn, (1.0, 1.0)) if shapes else unknown
         nm = None
         if scale is not None:
-            nm = [_size_and_shape(label, mask, scale) for label, mask in drawn] if shapes else unknown
+            nm = _sizes_and_shapes(drawn, scale) if shapes else unknown
         return DefectTable(
             class_names=np.array([label.class_name for label, _ in drawn], np.str_),
             boxes=np.array([label.box for label, _ in drawn], float).reshape(-1, 4),
@@ -151,18 +151,26 @@ class LabelledPicture:
         )
 
 
-def _size_and_shape(label: Label, mask: Mask, scale: tuple[float, float]) -> tuple[float, float]:
-    """Size in the unit of the scale per pixel, and Heywood circularity."""
-    kind = defect_class(label.class_name)
-    ellipse = label.ellipse
-    if ellipse is not None and scale[0] == scale[1]:
-        return float(kind.size(ellipse.major_px * scale[0], ellipse.minor_px * scale[0])), ellipse.heywood
-    if not label.has_outline:
-        return float("nan"), float("nan")
-    shape = measure(mask, pixel_size_nm=scale)
-    assert shape.major_nm is not None
-    assert shape.minor_nm is not None
-    return float(kind.size(shape.major_nm, shape.minor_nm)), shape.heywood
+def _sizes_and_shapes(drawn: Sequence[tuple[Label, Mask]], scale: tuple[float, float]) -> list[tuple[float, float]]:
+    """Size in the unit of the scale per pixel, and Heywood circularity, of each label."""
+    square = scale[0] == scale[1]
+    to_measure = [label.has_outline and not (label.ellipse and square) for label, _ in drawn]
+    masks = [mask for (_, mask), wanted in zip(drawn, to_measure, strict=True) if wanted]
+    shapes = iter(measure(masks, pixel_size_nm=scale))
+    found = []
+    for (label, _), wanted in zip(drawn, to_measure, strict=True):
+        kind = defect_class(label.class_name)
+        if wanted:
+            shape = next(shapes)
+            assert shape.major_nm is not None
+            assert shape.minor_nm is not None
+            found.append((kind.size(shape.major_nm, shape.minor_nm), shape.heywood))
+        elif label.ellipse is not None:
+            major, minor = label.ellipse.major_px * scale[0], label.ellipse.minor_px * scale[0]
+            found.append((kind.size(major, minor), label.ellipse.heywood))
+        else:
+            found.append((float("nan"), float("nan")))
+    return found
 
 
 def inside(points: npt.ArrayLike) -> Mask:
