@@ -378,6 +378,10 @@ def test_models(connect: Connect, capsys: pytest.CaptureFixture[str]) -> None:
             "find F1 0.72, type F1 0.61 (four micrographs)",
         ),
         ({"held_out": {"find": {"f1": 0.5}}}, "find F1 0.50 (held_out)"),
+        (
+            {"M1": {"length_score": 0.853, "recall": 0.97, "lines": 9}, "M2": {"length_score": 0.5}},
+            "length 0.85, recall 0.97 (M1)",
+        ),
         ({"a": 3, "b": {"find": {"recall": 0.9}}}, ""),
     ],
 )

@@ -16,9 +16,10 @@ from export.__main__ import main
 from export.defects.commands import detectron2_spec
 from export.defects.folder import precision_rules, refuse_differences
 from export.defects.parity import DetectionParity, DetectionReport, compare
-from export.defects.precision import Evidence, Scores, SetEvidence
+from export.defects.precision import FAMILY
 from export.defects.samples import write_micrographs
 from export.parity import ParityError
+from export.precision import Evidence, Scores, SetEvidence
 from model_store.store import Store
 from training.defects.labels import read_labels
 from training.defects.networks import MaskRCNN
@@ -150,12 +151,20 @@ def evidence(find: float, types: float, *, small_set: float = 0.0) -> Evidence:
     """What a measurement says where bf16 changes F1 by so much, of many defects and of a few."""
 
     def one(pictures: int, defects: int, find: float, types: float) -> SetEvidence:
-        fp32 = Scores(find_f1=0.7, type_f1=0.5, true=defects, predicted=defects)
-        bf16 = Scores(find_f1=0.7 + find, type_f1=0.5 + types, true=defects, predicted=defects)
+        fp32 = Scores(scores={"find_f1": 0.7, "type_f1": 0.5}, true=defects, predicted=defects)
+        bf16 = Scores(scores={"find_f1": 0.7 + find, "type_f1": 0.5 + types}, true=defects, predicted=defects)
         return SetEvidence(pictures=pictures, fp32=fp32, bf16=bf16)
 
     sets = {"three": one(4, 239, find, types), "steel": one(2, 30, small_set, 0.0)}
-    return Evidence(sha256="0" * 64, runtime="openvino", together=one(6, 269, 0.0, 0.0), sets=sets)
+    return Evidence(
+        sha256="0" * 64,
+        runtime="openvino",
+        scored=FAMILY.scored,
+        things=FAMILY.things,
+        measures=FAMILY.measures,
+        together=one(6, 269, 0.0, 0.0),
+        sets=sets,
+    )
 
 
 def test_bf16_needs_equal_scores() -> None:

@@ -1,4 +1,4 @@
-"""`python -m export precision`: the same labelled pictures in fp32 and in bf16."""
+"""`python -m export precision defects`: the same labelled pictures in fp32 and in bf16."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from export.__main__ import main
-from export.defects.precision import Evidence
 from export.defects.samples import drawn
+from export.precision import Evidence
 from model_store import runtimes
 from model_store.store import Store
 from training.defects.synthetic.command import save, save_truth
@@ -31,7 +31,15 @@ def test_both_precisions_are_judged_on_the_same_pictures(
     openvino = runtimes.find("openvino")
     if not openvino.available() or not openvino.supports("bf16"):
         pytest.skip("nothing here is fast in bf16")
-    arguments = ["precision", "defects_narrow", "--store", str(narrow_store), "--out", str(tmp_path / "evidence.json")]
+    arguments = [
+        "precision",
+        "defects",
+        "defects_narrow",
+        "--store",
+        str(narrow_store),
+        "--out",
+        str(tmp_path / "evidence.json"),
+    ]
     arguments += ["--images", str(labelled), "--labels", str(labelled / "defects.csv"), "--threads", "1"]
     assert main(arguments) == 0
     evidence = Evidence.model_validate_json((tmp_path / "evidence.json").read_text(encoding="utf-8"))
@@ -47,7 +55,15 @@ def test_both_precisions_are_judged_on_the_same_pictures(
 
 
 def test_pictures_are_needed(narrow_store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["precision", "defects_narrow", "--store", str(narrow_store), "--out", str(tmp_path / "evidence.json")]
+    arguments = [
+        "precision",
+        "defects",
+        "defects_narrow",
+        "--store",
+        str(narrow_store),
+        "--out",
+        str(tmp_path / "evidence.json"),
+    ]
     assert main(arguments) == 1
     assert "no labelled pictures" in capsys.readouterr().err
     assert not (tmp_path / "evidence.json").exists()
