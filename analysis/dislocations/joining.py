@@ -27,7 +27,8 @@ def without_duplicates(lines: Iterable[Line]) -> list[Line]:
     """Lines of which no two are the same: the one with more evidence stays, whichever came first.
 
     Two are the same when the Dice loss between their masks is below 0.5, or when one runs along the other for 80 % of
-    its length (a piece of it, or a find that lies a pixel beside it, which thin masks do not forgive).
+    its length (a piece of it, or a find that lies a pixel beside it, which thin masks do not forgive). Two that run on
+    from each other are not, however much they share: neither is the whole line.
     """
     kept: list[Line] = []
     for line in sorted(lines, key=lambda line: -line.evidence):
@@ -48,7 +49,7 @@ def _same(a: Line, b: Line) -> bool:
         beside(a, b, reach).mean() > COVERED
         or beside(b, a, reach).mean() > COVERED
         or dice_loss(a.mask, b.mask) < DUPLICATE_LOSS
-    )
+    ) and _overlap(a, b) is None
 
 
 def overlapping_joined(lines: Sequence[Line]) -> list[Line]:

@@ -88,6 +88,16 @@ def test_a_large_picture_is_tiled_and_lines_run_on_over_seams(network: DarkNetwo
     assert_courses(found, courses)
 
 
+@pytest.mark.parametrize("tile_px", [256, 384])
+def test_lines_keep_their_ends_where_tiles_share_most_of_a_part(network: DarkNetwork, tile_px: int) -> None:
+    courses = pile_up(6)
+    micrograph = Micrograph(picture([draw(course, (512, 512)) for course in courses]))
+    found = analyse(micrograph, network, InputSpec(multiple_of=1, tile_px=tile_px))
+    assert found.tiles >= 4
+    assert_courses(found, courses)
+    assert sorted(line.length_px for line in found.lines) == pytest.approx(sorted(map(length_of, courses)), rel=0.03)
+
+
 def test_more_lines_than_the_network_answers() -> None:
     """A network of 6 maps and a picture of 14 lines."""
     courses = [wave(30 + 28 * k, 30, 40 + 28 * k, 380, 8) for k in range(14)]
