@@ -385,7 +385,7 @@ def test_models(connect: Connect, capsys: pytest.CaptureFixture[str]) -> None:
         ({"a": 3, "b": {"find": {"recall": 0.9}}}, ""),
     ],
 )
-def test_scores_of_defects_name_what_they_were_measured_on(scores: dict, said: str) -> None:
+def test_scores_name_what_they_were_measured_on(scores: dict, said: str) -> None:
     assert listing._scores(scores) == said
 
 
