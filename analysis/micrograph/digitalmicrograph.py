@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from math import prod
 
-from analysis.micrograph.picture import Request, broken, check_size
+from analysis.micrograph.picture import Content, Request, broken, check_size
 from emserve.exceptions import UnreadableMicrograph
 
 _BYTES = {2: 2, 3: 4, 4: 2, 5: 4, 6: 4, 7: 8, 8: 1, 9: 1, 10: 1, 11: 8, 12: 8}  # of a number, by its encoded type
@@ -27,7 +27,7 @@ _LONGEST_NAME = 1024
 _LONGEST_STRING = 65_536
 
 
-def check(data: bytes, request: Request) -> None:
+def check(data: Content, request: Request) -> None:
     """Refuse a file that RosettaSciIO should not be given.
 
     Raises
@@ -61,7 +61,7 @@ def _check_image(image: dict[str, int], name: str, request: Request) -> None:
 class _Walk:
     """A position in the file, and what was found of the pictures on the way to it."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: Content) -> None:
         self.data = data
         self.name = f"dm{data[3]}"
         self.wide = data[3] == 4

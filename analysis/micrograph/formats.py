@@ -25,6 +25,7 @@ from analysis.micrograph.picture import (
     Picture,
     Request,
     Scale,
+    Stack,
     broken,
     check_frame,
     check_size,
@@ -32,7 +33,8 @@ from analysis.micrograph.picture import (
     not_a_picture,
     several_pictures,
 )
-from analysis.micrograph.units import calibrate, kind_of
+from analysis.micrograph.sniff import VIDEOS
+from analysis.micrograph.units import calibrate, kind_of, seconds
 from emserve.exceptions import InternalError, MissingDependency, TooLarge, UnreadableMicrograph, UnsupportedFormat
 from emserve.results import Notice
 
@@ -112,7 +114,8 @@ def _read_here(files: dict[str, bytes], module: str, request: Request) -> Pictur
                 Path(folder, name).write_bytes(content)
             path = Path(folder, next(iter(files)))
             try:
-                return load(path, module, request, **({"lazy": True} if module == "digitalmicrograph" else {}))
+                options = {"lazy": True} if module == "digitalmicrograph" else {}
+                return opened(path, module, request, **options).picture(request)
             except OSError as error:  # RosettaSciIO's word for a file that it does not like
                 raise ValueError(str(error)) from error
     except OSError as error:
@@ -124,30 +127,41 @@ def _read_here(files: dict[str, bytes], module: str, request: Request) -> Pictur
 
 def open_file(path: Path, format: str, request: Request) -> Picture:
     """Read a file whose content has this format; called in the child process."""
-    if format == "hdf5":
-        from analysis.micrograph import hdf5
-
-        return hdf5.read(path, request)
     if format == "tiff":
         from analysis.micrograph import tiff
 
         return tiff.read_with_pillow(path, request)
+    if format in VIDEOS:
+        from analysis.micrograph import video
+
+        return video.read_frame(path, format, request)
+    return open_stack(path, format, request).picture(request)
+
+
+def open_stack(path: Path, format: str, request: Request) -> Stack:
+    """Open a file whose content has this format, to read frame after frame; called in a child process."""
+    if format == "hdf5":
+        from analysis.micrograph import hdf5
+
+        return hdf5.opened(path, request)
+    if format in ("dm3", "dm4"):
+        return opened(path, "digitalmicrograph", request, lazy=True)
     if format == "tvips":
-        return _read_tvips(path, request)
+        return _open_tvips(path, request)
     if format == "elid":
         _check_elid(path, request)
     if format == "mrcz":
         _check_mrcz(path, request)
     module, ending, options = _OTHERS[format]
-    picture = load(path.rename(path.with_suffix(f".{ending}")), module, request, **options)
+    stack = opened(path.rename(path.with_suffix(f".{ending}")), module, request, **options)
     if format == "unf":  # RosettaSciIO gives the scales of Semper's axes in the order of the file, x first
-        return replace(picture, scale_x=picture.scale_y, scale_y=picture.scale_x)
-    return picture
+        return replace(stack, scale_x=stack.scale_y, scale_y=stack.scale_x)
+    return stack
 
 
-def _read_tvips(path: Path, request: Request) -> Picture:
+def _open_tvips(path: Path, request: Request) -> Stack:
     """A stream of TVIPS: its first file, which has the header."""
-    header = path.read_bytes()[:256]
+    header = _beginning(path, 256)
     version, width, height, bits = struct.unpack_from("<4I", header, 4)
     (frame_header,) = struct.unpack_from("<I", header, 48)
     if version != 2:
@@ -158,13 +172,18 @@ def _read_tvips(path: Path, request: Request) -> Picture:
     frames = (path.stat().st_size - len(header)) // (frame_header + width * height * bits // 8)
     # RosettaSciIO takes the time between the first two frames, except where it is told the shape.
     options: dict[str, Any] = {"scan_shape": (1, 1)} if frames == 1 else {}
-    picture = load(path.rename(path.with_name("micrograph_000.tvips")), "tvips", request, lazy=True, **options)
+    stack = opened(path.rename(path.with_name("micrograph_000.tvips")), "tvips", request, lazy=True, **options)
     notice = Notice(
         code="pixel_size_dropped",
         message="A TVIPS file gives whole nanometres, which may be the camera's own pixels; they were not used.",
         remedy="Pass pixel_size_nm.",
     )
-    return replace(picture, scale_x=None, scale_y=None, notices=(*picture.notices, notice))
+    return replace(stack, scale_x=None, scale_y=None, notices=(*stack.notices, notice))
+
+
+def _beginning(path: Path, count: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(count)
 
 
 def _check_elid(path: Path, request: Request) -> None:
@@ -184,7 +203,7 @@ def _check_mrcz(path: Path, request: Request) -> None:
     """Refuse a picture by its header: RosettaSciIO unpacks all frames."""
     if find_spec("blosc") is None and find_spec("blosc2") is None:
         raise MissingDependency("MRCZ files need the package blosc, which is not installed.", remedy=_INSTALL_MRCZ)
-    width, height, frames = struct.unpack("<3i", path.read_bytes()[:12])
+    width, height, frames = struct.unpack("<3i", _beginning(path, 12))
     check_size(width, height, request)
     check_frame(frames, request)
     if width * height * frames > request.max_pixels:
@@ -194,8 +213,8 @@ def _check_mrcz(path: Path, request: Request) -> None:
         )
 
 
-def load(path: Path, module: str, request: Request, *, transposed: bool = False, **options: Any) -> Picture:
-    """Read one frame with a reader of RosettaSciIO.
+def opened(path: Path, module: str, request: Request, *, transposed: bool = False, **options: Any) -> Stack:
+    """All frames of a file that a reader of RosettaSciIO reads.
 
     transposed: rows and columns are swapped where the axes are named so (NCEM's EMD).
     """
@@ -224,14 +243,25 @@ def load(path: Path, module: str, request: Request, *, transposed: bool = False,
     if not usable:
         raise problem
     dataset, scale_x, scale_y = usable[0]
-    pixels, frames = _frame(dataset["data"], request)
-    if transposed and [str(axis.get("name")).lower()[-1:] for axis in dataset["axes"][-2:]] == ["x", "y"]:
-        pixels, scale_x, scale_y = pixels.swapaxes(0, 1), scale_y, scale_x
+    data = dataset["data"]
+    height, width = data.shape[-2:]
+    check_size(width, height, request)
+    swapped = transposed and [str(axis.get("name")).lower()[-1:] for axis in dataset["axes"][-2:]] == ["x", "y"]
+    if swapped:
+        scale_x, scale_y = scale_y, scale_x
     notices: tuple[Notice, ...] = ()
     if len(usable) > 1:
         title = str(dataset["metadata"].get("General", {}).get("title") or "the first")
         notices = (several_pictures(len(usable), title),)
-    return Picture(pixels, frames, scale_x, scale_y, notices, module if module in _HDF5 else None)
+    return Stack(
+        lambda frame: _frame(data, frame).swapaxes(0, 1) if swapped else _frame(data, frame),
+        count_frames(data.shape[:-2]),
+        scale_x,
+        scale_y,
+        notices,
+        module if module in _HDF5 else None,
+        _frame_time_s(dataset["axes"][:-2]),
+    )
 
 
 @cache
@@ -264,14 +294,18 @@ def _scales(dataset: dict[str, Any]) -> tuple[Scale | None, Scale | None]:
     return scale_x, scale_y
 
 
-def _frame(data: Any, request: Request) -> tuple[np.ndarray, int]:
-    height, width = data.shape[-2:]
-    frames = count_frames(data.shape[:-2])
-    check_size(width, height, request)
-    check_frame(frames, request)
-    frame = data[np.unravel_index(request.frame, data.shape[:-2])]
+def _frame_time_s(axes: list[dict[str, Any]]) -> float | None:
+    """The step of the axis that counts the frames, where it is one of time."""
+    scales = [
+        Scale(float(axis.get("scale") or 0.0), str(axis.get("units") or "")) for axis in axes if axis.get("size") != 1
+    ]
+    return seconds(scales[0]) if len(scales) == 1 else None
+
+
+def _frame(data: Any, number: int) -> np.ndarray:
+    frame = data[np.unravel_index(number, data.shape[:-2])]
     if hasattr(frame, "compute"):
         frame = frame.compute(scheduler="synchronous")
     if frame.dtype.names:  # red, green, blue, alpha
         frame = np.stack([frame[name] for name in frame.dtype.names], axis=-1)
-    return np.array(frame), frames  # a copy: the file that it may be mapped from is about to go
+    return np.array(frame)  # a copy: the file that it may be mapped from is about to go

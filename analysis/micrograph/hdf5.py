@@ -11,16 +11,15 @@ import numpy as np
 
 from analysis.micrograph import formats
 from analysis.micrograph.picture import (
-    Picture,
     Request,
     Scale,
-    check_frame,
+    Stack,
     check_size,
     count_frames,
     not_a_picture,
     several_pictures,
 )
-from analysis.micrograph.units import calibrate, kind_of
+from analysis.micrograph.units import calibrate, kind_of, seconds
 from emserve.exceptions import TooLarge, UnreadableMicrograph, UnsupportedFormat
 
 _USID_KINDS = ("Position", "Spectroscopic")
@@ -35,24 +34,25 @@ class _UsidAxis(NamedTuple):
     scale: Scale
 
 
-def read(path: Path, request: Request) -> Picture:
-    """The picture, chosen by `_velox` or by RosettaSciIO's order where the file holds several."""
-    with h5py.File(path, "r") as file:
-        lazy = _checked_bytes(file) > _LARGE_BYTES
-        if _is_velox(file):
-            return _velox(file, request)
-        is_hyperspy = "Experiments" in file
-        top = (file, *_groups(file).values())
-        is_ncem = any("version_major" in group.attrs for group in top)
-        is_nexus = any(_text(group.attrs.get("NX_class")) in ("NXroot", "NXentry") for group in top)
-        if not (is_hyperspy or is_ncem or is_nexus) and (mains := _usid_mains(file)):
-            return _usid(mains, request)
+def opened(path: Path, request: Request) -> Stack:
+    """The picture or stack, chosen by `_velox` or by RosettaSciIO's order where the file holds several."""
+    file = h5py.File(path, "r")  # its frames are read from it until the process ends
+    lazy = _checked_bytes(file) > _LARGE_BYTES
+    if _is_velox(file):
+        return _velox(file, request)
+    is_hyperspy = "Experiments" in file
+    top = (file, *_groups(file).values())
+    is_ncem = any("version_major" in group.attrs for group in top)
+    is_nexus = any(_text(group.attrs.get("NX_class")) in ("NXroot", "NXentry") for group in top)
+    if not (is_hyperspy or is_ncem or is_nexus) and (mains := _usid_mains(file)):
+        return _usid(mains, request)
+    file.close()
     if is_hyperspy:
-        return formats.load(path, "hspy", request, lazy=lazy)
+        return formats.opened(path, "hspy", request, lazy=lazy)
     if is_ncem:
-        return formats.load(path, "emd", request, transposed=True, lazy=lazy)
+        return formats.opened(path, "emd", request, transposed=True, lazy=lazy)
     if is_nexus:
-        return formats.load(path, "nexus", request, lazy=True, nxdata_only=True, skip_array_metadata=True)
+        return formats.opened(path, "nexus", request, lazy=True, nxdata_only=True, skip_array_metadata=True)
     raise UnsupportedFormat(
         "The HDF5 file is not laid out as EMD (Velox or NCEM), hspy, NeXus or USID.",
         remedy="Export the picture as TIFF or EMD.",
@@ -75,7 +75,7 @@ def _usid_mains(file: h5py.File) -> list[h5py.Dataset]:
     return found
 
 
-def _usid(mains: list[h5py.Dataset], request: Request) -> Picture:
+def _usid(mains: list[h5py.Dataset], request: Request) -> Stack:
     """The first main dataset that is a picture: positions × values, each a flattened grid.
 
     Read here because pyUSID, which RosettaSciIO reads it with, does not run with NumPy 2.
@@ -100,14 +100,15 @@ def _usid(mains: list[h5py.Dataset], request: Request) -> Picture:
     frames = count_frames([axis.size for axis in axes[:-2]])
     height, width = axes[-2].size, axes[-1].size
     check_size(width, height, request)
-    check_frame(frames, request)
-    row, column = divmod(request.frame * height * width, main.shape[1])
-    if axes[-1].kind == "Position":
-        pixels = main[row : row + height * width, 0]
-    else:
-        pixels = main[row, column : column + height * width]
+
+    def pixels(frame: int) -> np.ndarray:
+        row, column = divmod(frame * height * width, main.shape[1])
+        if axes[-1].kind == "Position":
+            return main[row : row + height * width, 0].reshape(height, width)
+        return main[row, column : column + height * width].reshape(height, width)
+
     notices = (several_pictures(len(found), main.name),) if len(found) > 1 else ()
-    return Picture(pixels.reshape(height, width), frames, axes[-1].scale, axes[-2].scale, notices, "usid")
+    return Stack(pixels, frames, axes[-1].scale, axes[-2].scale, notices, "usid")
 
 
 def _usid_axes(main: h5py.Dataset, kind: str, request: Request) -> list[_UsidAxis]:
@@ -178,12 +179,13 @@ def _is_velox(file: h5py.File) -> bool:
     return json.loads(version[0]).get("format") in ("Velox", "DevelopersKit")
 
 
-def _velox(file: h5py.File, request: Request) -> Picture:
+def _velox(file: h5py.File, request: Request) -> Stack:
     """The HAADF picture if there is one, else the first recorded one, else the first computed one."""
-    found: list[tuple[str, h5py.Dataset, Scale | None, Scale | None]] = []
+    found: list[tuple[str, h5py.Dataset, Scale | None, Scale | None, float | None]] = []
     problem = not_a_picture("spectra")
     for group in _groups(file.get("Data/Image", {})).values():
-        dataset, about = group["Data"], _metadata(group)
+        dataset, metadata = group["Data"], _metadata(group)
+        about = metadata.get("BinaryResult", {})
         scale_x, scale_y = _scales(about)
         try:
             calibrate(scale_x, scale_y)
@@ -191,15 +193,17 @@ def _velox(file: h5py.File, request: Request) -> Picture:
             problem = error
             continue
         if dataset.ndim == 3 and dataset.dtype.kind in "biuf":
-            found.append((str(about.get("Detector", "")), dataset, scale_x, scale_y))
+            frame_time_s = seconds(Scale(float(metadata.get("Scan", {}).get("FrameTime") or 0.0), "s"))
+            found.append((str(about.get("Detector", "")), dataset, scale_x, scale_y, frame_time_s))
     if not found:
         raise problem
-    detector, dataset, scale_x, scale_y = max(found, key=lambda item: ("HAADF" in item[0], item[1].dtype.kind in "iu"))
+    detector, dataset, scale_x, scale_y, frame_time_s = max(
+        found, key=lambda item: ("HAADF" in item[0], item[1].dtype.kind in "iu")
+    )
     height, width, frames = dataset.shape
     check_size(width, height, request)
-    check_frame(frames, request)
     notices = (several_pictures(len(found), detector or "the first"),) if len(found) > 1 else ()
-    return Picture(dataset[:, :, request.frame], frames, scale_x, scale_y, notices, "emd")
+    return Stack(lambda frame: dataset[:, :, frame], frames, scale_x, scale_y, notices, "emd", frame_time_s)
 
 
 def _metadata(group: h5py.Group) -> dict[str, Any]:
@@ -207,8 +211,7 @@ def _metadata(group: h5py.Group) -> dict[str, Any]:
     dataset = group.get("Metadata")
     if not isinstance(dataset, h5py.Dataset) or dataset.shape[0] > _LONGEST_METADATA:
         return {}
-    about = json.loads(np.asarray(dataset[:, 0], np.uint8).tobytes().rstrip(b"\0") or b"{}")
-    return about.get("BinaryResult", {})
+    return json.loads(np.asarray(dataset[:, 0], np.uint8).tobytes().rstrip(b"\0") or b"{}")
 
 
 def _scales(about: dict[str, Any]) -> tuple[Scale | None, Scale | None]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -15,7 +16,7 @@ import numpy as np
 
 from analysis.micrograph.picture import Picture, Request, broken
 from analysis.micrograph.pixels import plain
-from analysis.micrograph.sniff import sniff
+from analysis.micrograph.sniff import VIDEOS, sniff
 from analysis.micrograph.units import MAX_ASPECT, calibrate, is_plausible
 from emserve.exceptions import EmptyBody, EmserveError, InvalidParameter, TooLarge
 from emserve.results import MicrographInfo, Notice, PixelSizeSource
@@ -35,6 +36,7 @@ class Micrograph:
     format: recognised by content, e.g. 'png', 'dm4', 'emd'.
     sha256: of the file's bytes.
     notices: what the user should know about the reading.
+    frame_time_s: from one frame to the next by the file, None where it does not say or the times differ.
     """
 
     pixels: np.ndarray
@@ -46,6 +48,7 @@ class Micrograph:
     format: str = "array"
     sha256: str = ""
     notices: tuple[Notice, ...] = ()
+    frame_time_s: float | None = None
 
     def info(self) -> MicrographInfo:
         """What an answer says about the picture."""
@@ -83,22 +86,48 @@ def read(
     ------
     EmptyBody, UnsupportedFormat, UnreadableMicrograph, TooLarge, InvalidParameter, MissingDependency: and no other.
     """
-    argument = _checked_pixel_size(pixel_size_nm)
-    request = Request(_checked_frame(frame), max_pixels, companion)
-    data = bytes(data)
+    argument = checked_pixel_size(pixel_size_nm)
+    return read_bytes(bytes(data), argument, Request(_checked_frame(frame), max_pixels, companion))
+
+
+def read_bytes(
+    data: bytes, argument: tuple[float, float] | None, request: Request, *, blank: bool = False
+) -> Micrograph:
+    """As `read`, of a pixel size and a frame that were checked; blank: a picture of one grey value will do."""
     if not data:
         raise EmptyBody("The file has no bytes.", remedy="Send the bytes of a micrograph.")
     format = sniff(data)
-    try:
+    with known_errors(format):
         picture = _reader(format)(data, request)
-        pixels, notices = plain(picture.pixels)
-        size_nm, more = calibrate(picture.scale_x, picture.scale_y)
+        sha256 = hashlib.sha256(data).hexdigest()
+        return assembled(picture, argument, frame=request.frame, format=format, sha256=sha256, blank=blank)
+
+
+@contextmanager
+def known_errors(format: str) -> Iterator[None]:
+    """Makes an `EmserveError` of whatever a library raises on a broken file."""
+    try:
+        yield
     except EmserveError:
         raise
     except MemoryError as error:
         raise TooLarge("The file needs more memory than there is.", remedy="Crop it or bin it.") from error
     except Exception as error:  # libraries raise anything at all on a broken file
         raise broken(format) from error
+
+
+def assembled(
+    picture: Picture,
+    argument: tuple[float, float] | None,
+    *,
+    frame: int,
+    format: str,
+    sha256: str,
+    blank: bool = False,
+) -> Micrograph:
+    """What a reader found as a micrograph. argument: the pixel size that was passed; blank: one grey value will do."""
+    pixels, notices = plain(picture.pixels, blank=blank)
+    size_nm, more = calibrate(picture.scale_x, picture.scale_y)
     source: PixelSizeSource = "file" if size_nm else "none"
     if argument:
         more = _disagreement(argument, size_nm)
@@ -109,10 +138,11 @@ def read(
         pixel_size_y_nm=size_nm[1] if size_nm else None,
         pixel_size_source=source,
         frames=picture.frames,
-        frame=request.frame,
+        frame=frame,
         format=picture.format or format,
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=sha256,
         notices=(*picture.notices, *notices, *more),
+        frame_time_s=picture.frame_time_s,
     )
 
 
@@ -130,13 +160,12 @@ def read_file(
     OSError: no such file, or not readable. Otherwise as `read`.
     """
     path = Path(path)
-    beside = _companion(path)
     return read(
         path.read_bytes(),
         pixel_size_nm=pixel_size_nm,
         frame=frame,
         max_pixels=max_pixels,
-        companion=beside.read_bytes() if beside else None,
+        companion=companion_of(path),
     )
 
 
@@ -144,14 +173,18 @@ def _reader(format: str) -> Callable[[bytes, Request], Picture]:
     """The function that reads a format; its module, and the library behind it, are imported when first needed."""
     module = _READERS.get(format, "formats")
     function = import_module(f"analysis.micrograph.{module}").read
-    return partial(function, format=format) if module in ("raster", "formats") else function
+    return partial(function, format=format) if module in ("raster", "video", "formats") else function
 
 
-_READERS = {"png": "raster", "jpeg": "raster", "bmp": "raster", "tiff": "tiff", "npy": "npy", "mrc": "mrc"}
+_READERS = {
+    **dict.fromkeys(("png", "jpeg", "bmp"), "raster"),
+    **dict.fromkeys(VIDEOS, "video"),
+    **{name: name for name in ("tiff", "npy", "mrc")},
+}
 
 
-def _companion(path: Path) -> Path | None:
-    """The .ser of an .emi, or the .emi of a .ser: TIA writes `name.emi` beside `name_1.ser`."""
+def companion_of(path: Path) -> bytes | None:
+    """The bytes of the .ser of an .emi, or of the .emi of a .ser: TIA writes `name.emi` beside `name_1.ser`."""
     suffix = path.suffix.lower()
     if suffix == ".emi":
         candidates = [path.with_name(f"{path.stem}_1.ser"), path.with_suffix(".ser")]
@@ -159,10 +192,11 @@ def _companion(path: Path) -> Path | None:
         candidates = [path.with_name(f"{path.stem.rpartition('_')[0]}.emi"), path.with_suffix(".emi")]
     else:
         return None
-    return next((candidate for candidate in candidates if candidate.is_file()), None)
+    return next((candidate.read_bytes() for candidate in candidates if candidate.is_file()), None)
 
 
-def _checked_pixel_size(given: float | tuple[float, float] | None) -> tuple[float, float] | None:
+def checked_pixel_size(given: float | tuple[float, float] | None) -> tuple[float, float] | None:
+    """A pixel size that was passed, in x and y. Raises InvalidParameter for one that cannot be."""
     if given is None:
         return None
     sizes = tuple(given) if isinstance(given, tuple | list) else (given, given)

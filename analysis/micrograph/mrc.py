@@ -8,14 +8,14 @@ import mrcfile.dtypes
 import mrcfile.utils
 import numpy as np
 
-from analysis.micrograph.picture import Picture, Request, Scale, broken, check_frame, check_size
+from analysis.micrograph.picture import Content, Picture, Request, Scale, broken, check_frame, check_size
 from emserve.exceptions import UnreadableMicrograph
 
 _HEADER_BYTES = 1024
 _COMPLEX_MODES = (3, 4)
 
 
-def read(data: bytes, request: Request) -> Picture:
+def read(data: Content, request: Request) -> Picture:
     """A picture, or a section of a stack or volume as its frame."""
     if len(data) < _HEADER_BYTES:
         raise broken("MRC")
@@ -37,7 +37,8 @@ def read(data: bytes, request: Request) -> Picture:
     check_frame(frames, request)
     pixels = width * height
     start = _HEADER_BYTES + extended + request.frame * pixels * dtype.itemsize
-    if extended < 0 or len(data) < _HEADER_BYTES + extended + frames * pixels * dtype.itemsize:
+    needed = request.frame + 1 if request.partial else frames
+    if extended < 0 or len(data) < _HEADER_BYTES + extended + needed * pixels * dtype.itemsize:
         raise broken("MRC")
     scale_x, scale_y = (
         Scale(float(header["cella"][axis]) / int(header[intervals]), "Å")
@@ -48,7 +49,7 @@ def read(data: bytes, request: Request) -> Picture:
     return Picture(np.frombuffer(data, dtype, pixels, start).reshape(height, width), frames, scale_x, scale_y)
 
 
-def _byte_order(data: bytes) -> str:
+def _byte_order(data: Content) -> str:
     try:
         return mrcfile.utils.byte_order_from_machine_stamp(np.frombuffer(data, np.uint8, 4, 212))
     except ValueError:  # files of before 2000 have no stamp: the mode is a small number in one order only

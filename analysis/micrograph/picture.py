@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import mmap
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import NamedTuple
@@ -11,6 +12,8 @@ import numpy as np
 
 from emserve.exceptions import InvalidParameter, TooLarge, UnreadableMicrograph
 from emserve.results import Notice
+
+Content = bytes | mmap.mmap  # of a file: in memory, or on the disk for a stack that is read frame by frame
 
 MIN_SIDE_PX = 8  # less than this shows neither a column nor a background
 
@@ -24,11 +27,15 @@ class Scale(NamedTuple):
 
 @dataclass(frozen=True)
 class Request:
-    """What a reader needs beside the bytes."""
+    """What a reader needs beside the bytes.
+
+    partial: a file may be cut off behind the frame; without it, one that is cut off anywhere is refused.
+    """
 
     frame: int
     max_pixels: int
     companion: bytes | None = None
+    partial: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +46,7 @@ class Picture:
     frames: number of frames in the file.
     scale_x, scale_y: the file's own calibration, None where it has none.
     format: the format's name where a reader knows it better than the first bytes do.
+    frame_time_s: from one frame to the next by the file, None where it does not say or the times differ.
     """
 
     pixels: np.ndarray
@@ -47,6 +55,36 @@ class Picture:
     scale_y: Scale | None = None
     notices: tuple[Notice, ...] = ()
     format: str | None = None
+    frame_time_s: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """The frames of a file that is open, of which each is read when it is asked for.
+
+    pixels: the number of a frame, from 0 → its pixels; they and all else are as in `Picture`.
+    """
+
+    pixels: Callable[[int], np.ndarray]
+    frames: int = 1
+    scale_x: Scale | None = None
+    scale_y: Scale | None = None
+    notices: tuple[Notice, ...] = ()
+    format: str | None = None
+    frame_time_s: float | None = None
+
+    def picture(self, request: Request) -> Picture:
+        """The frame that is asked for. Raises InvalidParameter for one that the file does not have."""
+        check_frame(self.frames, request)
+        return Picture(
+            self.pixels(request.frame),
+            self.frames,
+            self.scale_x,
+            self.scale_y,
+            self.notices,
+            self.format,
+            self.frame_time_s,
+        )
 
 
 def check_size(width: int, height: int, request: Request) -> None:

@@ -13,15 +13,17 @@ FEWEST_LEVELS = 1024  # steps of float32 between the darkest and the brightest p
 MOST_GAPS = 0.05  # of all pixels; more than this is not a few dead pixels
 
 
-def plain(stored: np.ndarray) -> tuple[np.ndarray, tuple[Notice, ...]]:
+def plain(stored: np.ndarray, *, blank: bool = False) -> tuple[np.ndarray, tuple[Notice, ...]]:
     """Grey pixels (height, width), float32, finite, in the file's own units.
 
     Where float32 cannot hold the contrast beside a large offset, the offset is subtracted and a notice names it.
+    blank: a picture of one value is taken, as the frame of a video that shows nothing for a while.
     Colours become grey by Rec. 601, an alpha channel is ignored, a few pixels that are not finite become the median.
 
     Raises
     ------
-    UnreadableMicrograph: complex or other pixels that are no numbers, too many gaps, or nothing but one value.
+    UnreadableMicrograph: complex or other pixels that are no numbers, too many gaps,
+        or, unless `blank`, nothing but one value.
     """
     if stored.dtype.kind not in "biuf":
         what = "complex numbers" if stored.dtype.kind == "c" else "data that are no numbers"
@@ -38,7 +40,7 @@ def plain(stored: np.ndarray) -> tuple[np.ndarray, tuple[Notice, ...]]:
         pixels, notices = _filled(pixels)
     if offset is not None:
         notices = (*notices, _offset_notice(offset))
-    if pixels.min() == pixels.max():
+    if not blank and pixels.min() == pixels.max():
         raise UnreadableMicrograph(
             f"All pixels of the picture have the same value, {pixels.flat[0]:g}.", remedy=SEND_A_PICTURE
         )

@@ -6,7 +6,7 @@ import bz2
 import codecs
 import struct
 
-from analysis.micrograph.picture import SEND_A_PICTURE, not_a_picture
+from analysis.micrograph.picture import SEND_A_PICTURE, Content, not_a_picture
 from emserve.exceptions import UnsupportedFormat
 
 # Signatures at the first byte.
@@ -24,7 +24,11 @@ _SIGNATURES = {
     b"AAMVHFSS": "bcf",
     b"DIGITAL SURF": "sur",
     b"DSCOMPRESSED": "sur",
+    b"\x1aE\xdf\xa3": "mkv",
 }
+VIDEOS = frozenset({"mp4", "avi", "mkv"})
+_ISO_MEDIA = {b"ftyp", b"moov", b"mdat", b"wide"}  # the first box of an MP4 or MOV
+_ISO_PICTURES = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis"}
 # Formats that are known, and known to hold no picture in real space.
 _NOT_PICTURES = {
     b"#FORMAT": "a spectrum (EMSA/MSA)",
@@ -45,10 +49,10 @@ _CONTAINERS = {
     b"GIF8": "a GIF",
     b"8BPS": "a Photoshop document",
 }
-_READ = "Send a PNG, JPEG, TIFF, NPY, MRC, dm3, dm4, ser or EMD file."
+_READ = "Send a PNG, JPEG, TIFF, NPY, MRC, dm3, dm4, ser or EMD file, or a video as MP4, MOV, AVI, MKV or WebM."
 
 
-def sniff(data: bytes) -> str:
+def sniff(data: Content) -> str:
     """The format of a file, e.g. 'png', 'dm4', 'hdf5'.
 
     Raises
@@ -56,12 +60,19 @@ def sniff(data: bytes) -> str:
     UnsupportedFormat: no reader knows these bytes.
     UnreadableMicrograph: a format that never holds a picture.
     """
+    start = data[:64]
     for signature, what in _NOT_PICTURES.items():
-        if data.startswith(signature):
+        if start.startswith(signature):
             raise not_a_picture(what)
     for signature, name in _SIGNATURES.items():
-        if data.startswith(signature):
+        if start.startswith(signature):
             return name
+    if start[:4] == b"RIFF" and start[8:12] == b"AVI ":
+        return "avi"
+    if start[4:8] in _ISO_MEDIA:
+        if start[4:8] == b"ftyp" and start[8:12] in _ISO_PICTURES:
+            raise _unsupported("a HEIC or AVIF picture", "Convert it to TIFF or PNG.")
+        return "mp4"
     if data[:2] == b"BM" and data[6:10] == b"\0\0\0\0" and data[15:18] == b"\0\0\0":
         return "bmp"
     if data[24:36] == b"S\0e\0m\0p\0e\0r\0":
@@ -76,23 +87,34 @@ def sniff(data: bytes) -> str:
         return "elid"
     if _is_digital_micrograph(data):
         return f"dm{data[3]}"
-    if data.startswith(b"PK\x03\x04"):
-        if b"data.npy" in data[:4096] and b"meta_data" in data:
+    if is_zip(data):
+        if is_panta_rhei(data):
             return "prz"
-        if any(name in data for name in (b".zgroup", b".zarray", b"zarr.json")):
+        if any(data.find(name) >= 0 for name in (b".zgroup", b".zarray", b"zarr.json")):
             raise _unsupported("a store of zarr (zspy), which can hold code", "Save it as hspy or TIFF.")
         raise _unsupported(
-            "a ZIP archive (or a document or NPZ, which are ZIP archives)", "Unpack it and send the file."
+            "a ZIP archive (or a document or NPZ, which are ZIP archives)",
+            "Unpack it and send the file; frames of a video may come as a ZIP.",
         )
     if is_mrc(data):
         return "mrcz" if _is_packed(data) else "mrc"
     for signature, what in _CONTAINERS.items():
-        if data.startswith(signature):
+        if start.startswith(signature):
             raise _unsupported(what, f"Unpack or convert it. {_READ}")
     raise _unknown(data)
 
 
-def is_mrc(data: bytes) -> bool:
+def is_zip(data: Content) -> bool:
+    """Whether these bytes begin as a ZIP archive does, be it an empty one."""
+    return data[:4] in (b"PK\x03\x04", b"PK\x05\x06")
+
+
+def is_panta_rhei(data: Content) -> bool:
+    """Whether a ZIP archive is a prz of Panta Rhei."""
+    return b"data.npy" in data[:4096] and data.find(b"meta_data") >= 0
+
+
+def is_mrc(data: Content) -> bool:
     """Whether these bytes are an MRC file; those of before 2000 do not have the word MAP in their header."""
     if len(data) < 1024:
         return data[208:212] in (b"MAP ", b"MAP\0")
@@ -109,19 +131,19 @@ def is_mrc(data: bytes) -> bool:
     return False
 
 
-def _is_packed(data: bytes) -> bool:
+def _is_packed(data: Content) -> bool:
     """Whether an MRC's mode says that it is compressed (MRCZ: 1000 times the number of the method is added)."""
     return len(data) >= 1024 and 1 <= struct.unpack_from("<i", data, 12)[0] // 1000 <= 20
 
 
-def _is_digital_micrograph(data: bytes) -> bool:
+def _is_digital_micrograph(data: Content) -> bool:
     if len(data) < 24 or data[:4] not in (b"\0\0\0\x03", b"\0\0\0\x04"):
         return False
     at = 8 if data[3] == 3 else 12
     return data[at : at + 4] in (b"\0\0\0\0", b"\0\0\0\x01")
 
 
-def _is_elid(data: bytes) -> bool:
+def _is_elid(data: Content) -> bool:
     """Phenom's ELID is compressed as a whole; no more than its first word is unpacked here."""
     try:
         return bz2.BZ2Decompressor().decompress(data[:1_000_000], 4) == b"EID2"
@@ -133,7 +155,7 @@ def _unsupported(what: str, remedy: str) -> UnsupportedFormat:
     return UnsupportedFormat(f"The file is {what}, not a micrograph.", remedy=remedy)
 
 
-def _unknown(data: bytes) -> UnsupportedFormat:
+def _unknown(data: Content) -> UnsupportedFormat:
     start = data[:512]
     if start[:8].lower().startswith((b"http://", b"https://", b"ftp://", b"s3://", b"file://")):
         return _unsupported(

@@ -8,12 +8,24 @@ from __future__ import annotations
 import struct
 from math import prod
 
-from analysis.micrograph.picture import Request, broken, check_size, count_frames, not_a_picture
+import numpy as np
+
+from analysis.micrograph.picture import (
+    Content,
+    Request,
+    Scale,
+    Stack,
+    broken,
+    check_size,
+    count_frames,
+    not_a_picture,
+)
 from emserve.exceptions import UnreadableMicrograph
 
 _SPECTRA = 0x4120
 _WIDE_OFFSETS = 0x0210  # series of a later version have offsets of 8 bytes
-_PIXEL_BYTES = {1: 1, 2: 2, 3: 4, 4: 1, 5: 2, 6: 4, 7: 4, 8: 8, 9: 8, 10: 16}
+_PIXELS = {1: "u1", 2: "u2", 3: "u4", 4: "i1", 5: "i2", 6: "i4", 7: "f4", 8: "f8", 9: "c8", 10: "c16"}
+_HEAD_BYTES = 50  # of one picture
 _POSITION_TAG = 0x4142
 _RECIPROCAL = 1e3  # a pixel that is larger in 'm' than this is one of a diffraction pattern, in 1/m
 
@@ -22,8 +34,24 @@ _LONGEST_OBJECT = 2_000_000
 _OPENING, _CLOSING = b"<ObjectInfo>", b"</ObjectInfo>"
 
 
-def check_ser(data: bytes, request: Request) -> None:
-    """Refuse a series that is broken, cut off, too large, or not of pictures in real space.
+def stack(data: Content, request: Request) -> Stack:
+    """All frames of a series, read here: RosettaSciIO would read all of them into memory."""
+    offsets = check_ser(data, request)
+    step_x, step_y, pixel_type, width, height = _element(data, offsets[0])
+
+    def pixels(frame: int) -> np.ndarray:
+        if _element(data, offsets[frame])[2:] != (pixel_type, width, height):
+            raise broken("ser")
+        found = np.frombuffer(
+            data, np.dtype(_PIXELS[pixel_type]).newbyteorder("<"), width * height, offsets[frame] + _HEAD_BYTES
+        )
+        return found.reshape(height, width)[::-1]  # the file begins with the lowest row
+
+    return Stack(pixels, len(offsets), Scale(abs(step_x), "m"), Scale(abs(step_y), "m"))
+
+
+def check_ser(data: Content, request: Request) -> tuple[int, ...]:
+    """Refuse a series that is broken, cut off, too large, or not of pictures in real space; where its frames begin.
 
     The calibration is always said to be in m; from its size alone a diffraction pattern can be told.
     """
@@ -36,20 +64,21 @@ def check_ser(data: bytes, request: Request) -> None:
     if frames < 1 or table + frames * struct.calcsize(f"<{offset}") > len(data):
         raise broken("ser")
     (first,) = struct.unpack_from(f"<{offset}", data, table)
-    step_x, step_y, width, height, picture_bytes = _element(data, first)
+    step_x, step_y, pixel_type, width, height = _element(data, first)
     check_size(width, height, request)
+    picture_bytes = _HEAD_BYTES + width * height * np.dtype(_PIXELS[pixel_type]).itemsize
     picture_bytes += 24 if tag_kind == _POSITION_TAG else 8
-    if frames * picture_bytes > len(data):
-        raise broken("ser")
-    if max(struct.unpack_from(f"<{frames}{offset}", data, table)) + picture_bytes > len(data):
+    offsets = struct.unpack_from(f"<{frames}{offset}", data, table)
+    if not request.partial and max(frames * picture_bytes, max(offsets) + picture_bytes) > len(data):
         raise broken("ser")
     if max(abs(step_x), abs(step_y)) > _RECIPROCAL:
         raise UnreadableMicrograph(
             "The file holds a diffraction pattern (its pixel size is in 1/m).", remedy="Send a picture in real space."
         )
+    return offsets
 
 
-def _check_dimensions(data: bytes, at: int) -> None:
+def _check_dimensions(data: Content, at: int) -> None:
     (count,) = struct.unpack_from("<I", data, at)
     at += 4
     sizes = []
@@ -63,12 +92,12 @@ def _check_dimensions(data: bytes, at: int) -> None:
         raise broken("ser")
 
 
-def _element(data: bytes, at: int) -> tuple[float, float, int, int, int]:
-    """Pixel size in x and y in m, width, height, and bytes of one picture with its header."""
+def _element(data: Content, at: int) -> tuple[float, float, int, int, int]:
+    """Pixel size in x and y in m, type of the pixels, width and height of one picture."""
     step_x, step_y, pixel_type, width, height = struct.unpack_from("<8xd4x8xd4xHII", data, at)
-    if pixel_type not in _PIXEL_BYTES or min(width, height) < 1:
+    if pixel_type not in _PIXELS or min(width, height) < 1:
         raise broken("ser")
-    return step_x, step_y, width, height, 50 + width * height * _PIXEL_BYTES[pixel_type]
+    return step_x, step_y, pixel_type, width, height
 
 
 def check_emi(data: bytes) -> None:

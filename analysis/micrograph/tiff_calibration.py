@@ -10,7 +10,7 @@ from typing import Any
 import tifffile
 
 from analysis.micrograph.picture import Scale
-from analysis.micrograph.units import calibrate, kind_of
+from analysis.micrograph.units import calibrate, kind_of, seconds
 
 Scales = tuple[Scale | None, Scale | None]
 
@@ -32,6 +32,14 @@ def scales_of(tif: tifffile.TiffFile, page: tifffile.TiffPage) -> Scales:
                 if kind_of(scale_x.unit) != "none":
                     return scale_x, scale_y
     return None, None
+
+
+def frame_time_s(tif: tifffile.TiffFile) -> float | None:
+    """The time from one frame to the next that ImageJ writes, in s; None where there is none."""
+    with suppress(Exception):
+        values: dict[str, Any] = tif.imagej_metadata or {}
+        return seconds(Scale(float(values["finterval"]), str(values.get("tunit") or "s")))
+    return None
 
 
 def _digital_micrograph(tif: tifffile.TiffFile, page: tifffile.TiffPage) -> Iterator[tuple[Scale, Scale]]:

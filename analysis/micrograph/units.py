@@ -31,7 +31,10 @@ _NM = {name: factor for factor, names in _LENGTHS_NM.items() for name in names}
 _NONE = {"", "-", "[]", "px", "pix", "pixel", "pixels", "none", "null", "n/a", "<undefined>", "unknown", "counts"}
 _ANGLES = {"rad", "mrad", "urad", "deg", "degree", "degrees", "°"}
 _ENERGIES = {"ev", "kev", "mev"}
-_TIMES = {"s", "sec", "ms", "us", "ns", "ps", "fs", "min", "h"}
+_TIMES = {
+    "s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "ps": 1e-12, "fs": 1e-15,
+    "min": 60.0, "h": 3600.0
+}  # fmt: skip
 _RECIPROCAL = re.compile(r"^1\s*/|^/|\^?\s*[-−]\s*1\)?$|⁻¹$|^\(?1/")
 
 
@@ -74,6 +77,12 @@ def calibrate(scale_x: Scale | None, scale_y: Scale | None) -> tuple[tuple[float
     if not is_plausible(*size_nm):
         return None, (_dropped(f"cannot be true ({size_nm[0]:.4g} nm × {size_nm[1]:.4g} nm)"),)
     return size_nm, ()
+
+
+def seconds(scale: Scale) -> float | None:
+    """A time in s; None for what is no time above 0."""
+    value = scale.value * _TIMES.get(_plain(scale.unit), 0.0)
+    return value if value > 0 and math.isfinite(value) else None
 
 
 def is_plausible(x_nm: float, y_nm: float) -> bool:

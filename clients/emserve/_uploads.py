@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import tempfile
 import zipfile
 from collections.abc import Sequence
@@ -13,17 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from emserve.exceptions import InvalidParameter, UnreadableMicrograph
+from emserve.frame_files import frame_files
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Source = str | os.PathLike[str] | bytes | bytearray | memoryview | NDArray
     StackSource = Source | Sequence[str | os.PathLike[str]]
-
-# What is taken from a folder of frames; of what else lies there (notes, thumbnails, videos) nothing is a frame.
-_FRAMES = frozenset(
-    {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dm3", ".dm4", ".ser", ".emd", ".mrc", ".npy", ".hspy", ".h5"}
-)
 
 
 @dataclass(frozen=True)
@@ -78,8 +73,7 @@ def upload_stack(source: StackSource) -> Upload:
     """
     if isinstance(source, str | os.PathLike) and Path(source).is_dir():
         folder = Path(source)
-        frames = sorted((p for p in folder.iterdir() if p.suffix.lower() in _FRAMES and p.is_file()), key=_by_number)
-        return _of_frames(folder.resolve().name or "frames", frames, f"The folder {folder}")
+        return _of_frames(folder.resolve().name or "frames", frame_files(folder), f"The folder {folder}")
     if isinstance(source, list | tuple):
         return _of_frames("frames", [Path(path) for path in source], "The list")
     return upload(source)  # type: ignore[arg-type]
@@ -93,11 +87,6 @@ def _of_frames(name: str, frames: list[Path], where: str) -> Upload:
             field="file",
         )
     return Upload(f"{name}.zip", tuple(frames))
-
-
-def _by_number(path: Path) -> list[tuple[int, str]]:
-    """`frame_9` before `frame_10`."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", path.name.casefold())]
 
 
 def _packed(frames: tuple[Path, ...]) -> BinaryIO:
