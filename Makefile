@@ -1,5 +1,5 @@
 # make demo     the whole way once, on sample micrographs of every family, or on MICROGRAPH=path
-#               (FAMILY=atoms or defects; PIXEL_SIZE_NM=number if the file has none; THICKNESS_NM=number for the hardening)
+#               (FAMILY=atoms, defects or dislocations; PIXEL_SIZE_NM=number if the file has none; THICKNESS_NM=number for the hardening)
 # make serve    the service on http://127.0.0.1:3000 until Ctrl-C
 # make test     the tests, in an environment of their own
 # make lint types format clean
@@ -37,7 +37,7 @@ format: .venv-dev/.ready
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "emserve needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv .venv
 	@echo "Installing what serving needs into .venv (about 1 GB, a minute or two)"
-	.venv/bin/python $(PIP) -e "./clients[plot,pandas]" -e ".[serve,openvino,formats]"
+	.venv/bin/python $(PIP) -e "./clients[plot,pandas]" -e ".[serve,openvino,formats,video]"
 	touch $@
 
 # What the tests, the training and the benchmarks need as well.
@@ -45,7 +45,7 @@ format: .venv-dev/.ready
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "emserve needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv .venv-dev
 	@echo "Installing what the tests need into .venv-dev (about 2.5 GB, two or three minutes)"
-	.venv-dev/bin/python $(PIP) -e "./clients[plot,pandas]" -e ".[serve,openvino,formats,train,benchmark,test]"
+	.venv-dev/bin/python $(PIP) -e "./clients[plot,pandas]" -e ".[serve,openvino,formats,video,train,benchmark,test]"
 	touch $@
 
 clean:
