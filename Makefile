@@ -18,7 +18,7 @@ demo: .venv/.ready
 serve: .venv/.ready
 	.venv/bin/bentoml serve --host 127.0.0.1 --port $(PORT)
 
-test: .venv-dev/.ready
+test: .venv-dev/.ready .venv-k8s/.ready
 	.venv-dev/bin/python -m pytest $(TESTS)
 
 lint: .venv-dev/.ready
@@ -48,5 +48,12 @@ format: .venv-dev/.ready
 	.venv-dev/bin/python $(PIP) -e "./clients[plot,pandas]" -e ".[serve,openvino,formats,video,train,benchmark,test]"
 	touch $@
 
+# What checks the manifests of k8s/; it must not share an environment with anything.
+.venv-k8s/.ready:
+	$(PYTHON) -m venv .venv-k8s
+	@echo "Installing what the tests of k8s/ need into .venv-k8s (about 300 MB, half a minute)"
+	.venv-k8s/bin/python $(PIP) checkov==3.3.30
+	touch $@
+
 clean:
-	rm -rf .venv .venv-dev demo build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-dev .venv-k8s demo build dist .pytest_cache .mypy_cache .ruff_cache
