@@ -1,8 +1,9 @@
 """How the specimen drifts between the frames of a video, from what does not glide.
 
 The lines themselves are the strongest thing in most frames and move on their own, so they are painted over with what
-is around them before frames are compared. What is left, dirt, precipitates and the background's texture, is filtered
-to a band of lengths (noise out, illumination out) and cross-correlated.
+is around them before frames are compared. What is left, dirt, precipitates and the background's texture, is whitened:
+every length down to a pixel counts alike, and no place much more than others. Without that, the few coarse and strong
+features, which say little about where they are, would decide the correlation and noise would move its peak by pixels.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -17,18 +19,23 @@ import scipy.fft
 import scipy.ndimage as ndi
 
 FloatArray = npt.NDArray[np.float32]
+ComplexArray = npt.NDArray[np.complex64]
 BoolArray = npt.NDArray[np.bool_]
 
-_FINE_PX, _COARSE_PX = 1.5, 10.0  # standard deviations of the Gaussians that bound the band
+_FINE_PX, _COARSE_PX = 1.0, 10.0  # standard deviations of the Gaussians that bound the lengths that are compared
+_LONGEST_PX = 30.0  # wavelength: longer ones are the light
 _BINNED_PX = 1024  # frames are binned until their shorter side is below
-_SURE = 6.0  # standard deviations of the correlation beside it that a peak stands above; noise alone reaches 5
-_ALONE = 1.3  # times the next highest place of the correlation; noise, and frames too far apart, have several
-_PEAK_PX = 15  # around the peak that do not count for those two
+_LIMIT, _OUTSTANDING = 3.0, 2.0  # standard deviations at which grey values are cut off, before whitening and after
+_AROUND_PX, _TAMED = 33, 0.7  # a place is toned down where the variance around it is above that share of the mean's
+_PERIODIC = 3.0  # times the strength of its length at which a wave is cut off: a lattice, a grid of compression
+_SURE = 12.0  # log likelihood that a peak needs: 4.9 standard deviations of the correlation; noise alone reaches 5
+_FAR_COSTS = 6.0  # of it, times the logarithm of how far from the expected place: 8 standard deviations at 60 px
+_ALONE = 1.4  # times the next highest place of the correlation; lines that were missed, and light, have several
+_PEAK_PX = 6  # around the peak that do not count for that
 _FARTHEST = 0.25  # of the frame: a larger step between two frames is not looked for
+_LEAST_OVERLAP = 0.05  # of the frame
 _RENEW = 0.08  # of the frame: after so much drift the reference is renewed, while enough of it is still in view
-_LIMIT = 2.0  # standard deviations at which the band is cut off: a line that was not found must not decide
 _MARGIN_PX = 4.0  # painted over beside each line
-_CLOSE_PX = 4  # around the peak of the correlation, where that of the ratio is
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,7 @@ class Drift:
 
 
 class DriftEstimator:
-    """Frame after frame, the drift since the first one. Holds one reference frame, not the frames before.
+    """Frame after frame, the drift since the first one. Holds two frames: the reference and the last one.
 
     Frames are compared with the first one as long as they show enough of it, and then with a later one, so that errors
     do not add up from frame to frame.
@@ -63,19 +70,19 @@ class DriftEstimator:
         pixels: (height, width), the same for all frames, without a data bar.
         hidden: (height, width), where lines are; see `line_mask`.
         """
-        frame = _banded(pixels, hidden)
+        frame = _whitened(pixels, hidden)
         if self._reference is None or self._last is None:
             self._reference, self._last = frame, (frame, (0.0, 0.0))
             return Drift(0.0, 0.0, True)
-        shift = _shift(self._reference, frame)
-        base = self._reference_at
-        if shift is None:  # too different from the reference by now: from the frame before
-            shift = _shift(self._last[0], frame)
-            base = self._last[1]
+        base, before = self._reference_at, self._last[1]
+        expected = ((before[0] - base[0]) / frame.step, (before[1] - base[1]) / frame.step)
+        shift = _shift(self._reference, frame, expected)
+        if shift is None and self._last[0] is not self._reference:  # too different from the reference by now
+            shift, base = _shift(self._last[0], frame, (0.0, 0.0)), before
             if shift is not None:
                 self._reference, self._reference_at = self._last
         if shift is None:
-            return Drift(*self._last[1], False)
+            return Drift(*before, False)
         at = (base[0] + frame.step * shift[0], base[1] + frame.step * shift[1])
         self._last = (frame, at)
         if math.hypot(*shift) > _RENEW * min(frame.band.shape):
@@ -105,14 +112,32 @@ def line_mask(
 
 @dataclass(frozen=True, eq=False)
 class _Frame:
-    """A frame in a band of lengths; 1 where it was seen and 0 where it was painted over; pixels binned to one."""
+    """A whitened frame of variance 1; 1 where it was seen and 0 where it was painted over; pixels binned to one."""
 
     band: FloatArray
     seen: FloatArray
     step: int
 
+    @property
+    def farthest(self) -> int:
+        """The largest shift in x and y that is looked for."""
+        return int(_FARTHEST * min(self.band.shape))
 
-def _banded(pixels: npt.NDArray[np.floating], hidden: BoolArray) -> _Frame:
+    @cached_property
+    def spectra(self) -> tuple[ComplexArray, ComplexArray]:
+        """Of `band`, levelled, and of `seen`, with room for the largest shift."""
+        level = float((self.band * self.seen).sum()) / max(float(self.seen.sum()), 1.0)
+        shape = self.padded
+        return scipy.fft.rfft2(self.seen * (self.band - level), shape), scipy.fft.rfft2(self.seen, shape)
+
+    @property
+    def padded(self) -> tuple[int, int]:
+        """The size at which spectra are taken."""
+        height, width = (scipy.fft.next_fast_len(n + self.farthest, real=True) for n in self.band.shape)
+        return height, width
+
+
+def _whitened(pixels: npt.NDArray[np.floating], hidden: BoolArray) -> _Frame:
     frame, seen = np.asarray(pixels, np.float32), (~hidden).astype(np.float32)
     step = max(1, -(-min(frame.shape) // _BINNED_PX))
     if step > 1:
@@ -126,43 +151,71 @@ def _banded(pixels: npt.NDArray[np.floating], hidden: BoolArray) -> _Frame:
         around = ndi.gaussian_filter(seen, _COARSE_PX / 2)
         filled = ndi.gaussian_filter(frame * seen, _COARSE_PX / 2) / np.maximum(around, 1e-6)
         frame = np.where(seen > 0, frame, np.where(around > 1e-3, filled, frame.mean()))
-    band = ndi.gaussian_filter(frame, _FINE_PX) - ndi.gaussian_filter(frame, _COARSE_PX)
-    limit = _LIMIT * float(band.std())
-    return _Frame(np.clip(band, -limit, limit), seen, step)
+    band = _unit(frame - ndi.gaussian_filter(frame, _COARSE_PX), seen)
+    band = _unit(_evened(np.clip(band, -_LIMIT, _LIMIT)), seen)
+    variance, share = (ndi.uniform_filter(part, _AROUND_PX, mode="constant") for part in (band * band, seen))
+    band /= np.sqrt(np.maximum(variance / np.maximum(share, 0.05), _TAMED))
+    return _Frame(np.clip(band, -_OUTSTANDING, _OUTSTANDING) * seen, seen, step)
 
 
-def _shift(reference: _Frame, frame: _Frame) -> tuple[float, float] | None:
+def _unit(field: FloatArray, seen: FloatArray) -> FloatArray:
+    """A field, 0 where it was not seen, of variance 1 where it was."""
+    field = field * seen
+    return np.asarray(field / np.float32(max(math.sqrt(float((field**2).sum()) / max(float(seen.sum()), 1.0)), 1e-6)))
+
+
+def _evened(field: FloatArray) -> FloatArray:
+    """All wavelengths as strong as each other on average, but for the shortest, which are noise, and the longest."""
+    spectrum = scipy.fft.rfft2(field)
+    frequency = np.hypot(scipy.fft.fftfreq(field.shape[0])[:, None], scipy.fft.rfftfreq(field.shape[1])[None, :])
+    rings = max(8, min(field.shape) // 4)
+    ring = np.minimum((2 * rings * frequency).astype(np.intp), rings)
+    power = np.abs(spectrum) ** 2
+    count = np.bincount(ring.ravel(), minlength=rings + 1)
+    mean = (np.bincount(ring.ravel(), power.ravel(), rings + 1) / np.maximum(count, 1))[ring]
+    gain = np.exp(-2 * (np.pi * _FINE_PX * frequency) ** 2) * (frequency > 1 / _LONGEST_PX)
+    gain /= np.sqrt(np.maximum(np.maximum(mean, power / _PERIODIC**2), 1e-9 * float(mean.max()) + 1e-30))
+    return np.asarray(scipy.fft.irfft2(spectrum * gain.astype(np.float32), field.shape), np.float32)
+
+
+def _shift(reference: _Frame, frame: _Frame, expected: tuple[float, float]) -> tuple[float, float] | None:
     """How far (dx, dy) the frame's content lies from the reference's; None where the two have nothing in common."""
-    height, width = frame.band.shape
-    farthest = int(_FARTHEST * min(height, width))
-    window = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1]).astype(np.float32)
-    levelled = [window * f.seen * (f.band - _level(f.band, window * f.seen)) for f in (reference, frame)]
-    correlation = _correlation(levelled[0], levelled[1], farthest)
-    y, x = (int(i) for i in np.unravel_index(int(np.argmax(correlation)), correlation.shape))
-    beside = np.ones(correlation.shape, bool)
-    beside[max(0, y - _PEAK_PX) : y + _PEAK_PX + 1, max(0, x - _PEAK_PX) : x + _PEAK_PX + 1] = False
-    others = correlation[beside]
-    if not others.size or correlation[y, x] <= max(_SURE * float(others.std()), _ALONE * float(others.max())):
+    farthest = frame.farthest
+    correlation, overlap = (_correlation(a, b, frame) for a, b in zip(reference.spectra, frame.spectra, strict=True))
+    overlap = np.maximum(overlap, _LEAST_OVERLAP * frame.seen.size)
+    # what two frames of noise give has the same spread at every shift
+    evidence = correlation / np.sqrt(overlap)
+    spread = 1.4826 * float(np.median(np.abs(evidence)))
+    if spread < 1e-6:
         return None
-    # The window, and the places that neither has seen, overlap best where the frames lie on each other as they are:
-    # divided by that overlap, the peak is not pulled there.
-    overlap = _correlation(window * reference.seen, window * frame.seen, farthest)
-    top, left = max(0, y - _CLOSE_PX), max(0, x - _CLOSE_PX)
-    close = np.s_[top : y + _CLOSE_PX + 1, left : x + _CLOSE_PX + 1]
-    ratio = correlation[close] / np.maximum(overlap[close], 1e-3 * float(overlap.max()))
-    y, x = (int(i) for i in np.unravel_index(int(np.argmax(ratio)), ratio.shape))
-    return left + x + _vertex(ratio[y, :], x) - farthest, top + y + _vertex(ratio[:, x], y) - farthest
+    evidence /= spread
+    likelihood = np.maximum(evidence, 0) ** 2 / 2 - _far(farthest, expected)
+    y, x = (int(i) for i in np.unravel_index(int(np.argmax(likelihood)), likelihood.shape))
+    beside = np.ones(evidence.shape, bool)
+    beside[max(0, y - _PEAK_PX) : y + _PEAK_PX + 1, max(0, x - _PEAK_PX) : x + _PEAK_PX + 1] = False
+    others = evidence[beside]
+    if not others.size or likelihood[y, x] < _SURE or evidence[y, x] < _ALONE * float(others.max()):
+        return None
+    # Frames overlap best where they lie on each other as they are: divided by it, the peak is not pulled there.
+    ratio = correlation / overlap
+    top, left = max(0, y - 1), max(0, x - 1)
+    close = ratio[top : y + 2, left : x + 2]
+    dy, dx = (int(i) for i in np.unravel_index(int(np.argmax(close)), close.shape))
+    y, x = top + dy, left + dx
+    return x + _vertex(ratio[y, :], x) - farthest, y + _vertex(ratio[:, x], y) - farthest
 
 
-def _level(band: FloatArray, weights: FloatArray) -> float:
-    return float((weights * band).sum()) / max(float(weights.sum()), 1e-6)
+def _far(farthest: int, expected: tuple[float, float]) -> FloatArray:
+    """How much less likely, as a logarithm, a shift is the farther it lies from the expected one."""
+    steps = np.arange(-farthest, farthest + 1, dtype=np.float32)
+    distance = np.hypot(steps[:, None] - np.float32(expected[1]), steps[None, :] - np.float32(expected[0]))
+    return np.asarray(_FAR_COSTS * np.log1p(distance / 2), np.float32)
 
 
-def _correlation(a: FloatArray, b: FloatArray, farthest: int) -> FloatArray:
-    """Cross-correlation at shifts of b against a from -farthest to farthest, in y and x."""
-    shape = tuple(scipy.fft.next_fast_len(length + farthest, real=True) for length in a.shape)
-    full = scipy.fft.irfft2(np.conj(scipy.fft.rfft2(a, shape)) * scipy.fft.rfft2(b, shape), shape)
-    return np.roll(full, (farthest, farthest), axis=(0, 1))[: 2 * farthest + 1, : 2 * farthest + 1]
+def _correlation(a: ComplexArray, b: ComplexArray, frame: _Frame) -> FloatArray:
+    """Cross-correlation at shifts of b against a from -farthest to farthest, in y and x, of spectra."""
+    full, farthest = scipy.fft.irfft2(np.conj(a) * b, frame.padded), frame.farthest
+    return np.asarray(np.roll(full, (farthest, farthest), axis=(0, 1))[: 2 * farthest + 1, : 2 * farthest + 1])
 
 
 def _vertex(values: npt.NDArray[np.floating], at: int) -> float:

@@ -39,6 +39,19 @@ def test_a_steady_drift_in_noise_as_strong_as_the_texture(step: tuple[float, flo
         assert (drift.dx, drift.dy) == pytest.approx((k * step[0], k * step[1]), abs=0.5)
 
 
+@pytest.mark.parametrize("step", [(0.0, 0.0), (0.4, -0.3)])
+def test_a_faint_texture_under_broad_strong_noise(step: tuple[float, float]) -> None:
+    """Noise that is coarser than the texture and eight times as strong at coarse lengths must not move the peak."""
+    specimen, estimator = Specimen(grain_px=1.5), DriftEstimator()
+    broad = np.random.default_rng(8)
+    for k in range(8):
+        cloud = ndi.gaussian_filter(broad.normal(size=SHAPE), 5)
+        frame = specimen.frame(k * step[0], k * step[1], noise=20) + 20 * cloud / cloud.std()
+        drift = estimator.update(frame, NOTHING)
+        assert drift.sure
+        assert (drift.dx, drift.dy) == pytest.approx((k * step[0], k * step[1]), abs=0.5)
+
+
 def test_lines_that_glide_do_not_drift() -> None:
     """Strong dark lines, a fifth of the frame with their margins, go 3 px a frame right, the specimen 1 px left."""
     specimen, estimator = Specimen(), DriftEstimator()
