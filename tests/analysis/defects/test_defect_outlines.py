@@ -12,7 +12,7 @@ from skimage.measure import find_contours
 
 from analysis.defects import outlines
 from analysis.defects.outlines import of_mask, of_masks, of_probabilities
-from analysis.masks import EMPTY, decode, encode
+from analysis.masks import EMPTY, encode
 
 TOLERANCE = 0.02
 
@@ -186,4 +186,3 @@ def test_masks_of_any_size_are_traced_together(rng: np.random.Generator, monkeyp
         for one, other in zip(of_masks(masks), alone, strict=True):
             assert one.traced == pytest.approx(other.traced)
             assert one.smooth == pytest.approx(other.smooth)
-    assert alone[0].traced[:, 0].max() <= masks[0].x_px + decode(masks[0]).shape[1] - 0.5
