@@ -16,16 +16,16 @@ from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 
 import emserve
-from bentos import metrics, openapi, preview, uploads
+from bentos import metrics, openapi, preview, stacks, uploads
 from bentos.errors import MethodNotAllowed, no_such_path, response, unexpected
 from bentos.families import FAMILIES
 from bentos.family import AnyFamily
 from bentos.models import Models
-from bentos.parameters import PictureForm, parse
+from bentos.parameters import PictureForm, StackForm, parse
 from bentos.pool import Pool
 from bentos.settings import Settings
 from emserve.exceptions import BadRequest, EmserveError
-from emserve.results import ModelList
+from emserve.results import ModelList, StackMessage
 
 log = logging.getLogger("emserve.service")
 
@@ -34,6 +34,7 @@ PAGES = Path(__file__).parent / "pages"
 SWAGGER = Path(bentoml.__file__).parent / "_internal" / "server" / "static_content"
 
 JSON = "application/json"
+STACK_ANSWER = "one JSON object a line, told apart by its `kind`: frame, tracks, error"
 
 
 class Revalidated(StaticFiles):
@@ -58,6 +59,21 @@ def create(settings: Settings, models: Models, pool: Pool) -> FastAPI:
 
     for family in FAMILIES:
         _serve(api, family, settings, models, pool)
+
+    @api.post(
+        stacks.PATH,
+        summary="How dislocation lines move over a video",
+        response_class=Response,
+        responses={200: {"model": StackMessage, "description": STACK_ANSWER}, **openapi.errors(*openapi.ERRORS)},
+        openapi_extra=openapi.multipart(StackForm),
+    )
+    async def follow(request: Request) -> Response:
+        """Finds the lines of each frame of a video, a stack, or pictures in an uncompressed ZIP, and links them.
+
+        The answer comes line by line: a `frame` as soon as each is analysed, then the `tracks` over all of them. Where
+        the video breaks off, the tracks are those of the frames before, and an `error` is the last line.
+        """
+        return stacks.Stack(settings, models, pool)
 
     @api.post(
         "/v1/preview",

@@ -27,7 +27,7 @@ from model_store.store import Store
 
 ROOT = Path(__file__).parents[1]
 START_LIMIT_S = 120.0
-TITLES = {"atoms": "Atom columns", "defects": "Irradiation defects"}
+TITLES = {"atoms": "Atom columns", "defects": "Irradiation defects", "dislocations": "Dislocation lines"}
 NAMES = tuple(TITLES)
 SAMPLE_THICKNESS_NM = "100"
 
@@ -158,7 +158,8 @@ Look at {", ".join(written)}; tables (.csv) and full answers (.json) are next to
 
 Next:
   make demo MICROGRAPH=path/to/your/file.dm4      your own picture (PIXEL_SIZE_NM=0.01 if the file does not say;
-                                                  FAMILY=defects THICKNESS_NM=100 for defects)
+                                                  FAMILY=defects THICKNESS_NM=100 for defects,
+                                                  FAMILY=dislocations for lines)
   make serve                                      keep the service running on http://127.0.0.1:3000, and then"""
     )
     print("\n".join(commands))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bentos import atoms, defects
+from bentos import atoms, defects, dislocations
 from bentos.family import AnyFamily
 
-FAMILIES: tuple[AnyFamily, ...] = (atoms.FAMILY, defects.FAMILY)
+FAMILIES: tuple[AnyFamily, ...] = (atoms.FAMILY, defects.FAMILY, dislocations.FAMILY)

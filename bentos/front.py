@@ -18,7 +18,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bentos import errors, metrics
+from bentos import errors, metrics, stacks
 from bentos.settings import Settings
 from emserve.exceptions import BadRequest, EmserveError, Forbidden, TooLarge, Unauthorized, Unavailable
 
@@ -46,7 +46,7 @@ class Front:
     ) -> None:
         self._app = app
         self._keys = [key.encode() for key in settings.api_keys]
-        self._max_body_bytes = settings.max_body_bytes
+        self._settings = settings
         self._paths = paths | OPEN | {"/metrics"}
         self._unready = unready
 
@@ -75,7 +75,7 @@ class Front:
         try:
             self._check_access(scope, headers)
             self._check_path(scope)
-            await self._app(scope, self._limited(headers, receive), send_with_id)
+            await self._app(scope, self._limited(scope["path"], headers, receive), send_with_id)
         except EmserveError as error:
             await refuse(error)
         except ClientDisconnect:
@@ -108,15 +108,16 @@ class Front:
         if path == "/readyz" and (why := self._unready()):
             raise Unavailable(f"The service is not ready: {why}", remedy="Wait until it is; the log says more.")
 
-    def _limited(self, headers: Headers, receive: Receive) -> Receive:
+    def _limited(self, path: str, headers: Headers, receive: Receive) -> Receive:
         """The request's body, counted while it comes in: it is refused before it is taken."""
-        limit = self._max_body_bytes
+        setting = "max_stack_bytes" if path == stacks.PATH else "max_body_bytes"
+        limit: int = getattr(self._settings, setting)
         announced = headers.get("content-length")
         if announced is not None:
             if not (announced.isascii() and announced.isdecimal()):
                 raise BadRequest("The header Content-Length is not a number.", remedy="Send the number of bytes.")
             if int(announced) > limit:
-                raise _too_large(limit)
+                raise _too_large(limit, setting)
         taken = 0
 
         async def counted() -> Message:
@@ -124,7 +125,7 @@ class Front:
             message = await receive()
             taken += len(message.get("body", b""))
             if taken > limit:
-                raise _too_large(limit)
+                raise _too_large(limit, setting)
             return message
 
         return counted
@@ -148,9 +149,9 @@ def request_id_of(headers: Headers) -> str:
     return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
 
 
-def _too_large(limit: int) -> TooLarge:
+def _too_large(limit: int, setting: str) -> TooLarge:
     return TooLarge(
         f"The body is larger than {limit / 2**20:.4g} MiB.",
-        remedy="Send a part of the picture, or raise EMSERVE_MAX_BODY_BYTES on the server.",
+        remedy=f"Send a part of it, or raise EMSERVE_{setting.upper()} on the server.",
         field="file",
     )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import FastAPI
-from pydantic import BaseModel
 
+from bentos import stacks
 from bentos.errors import ErrorBody
+from bentos.parameters import Form
 
 DESCRIPTION = """Published electron-microscopy networks, served: a micrograph goes in, calibrated answers come out.
 
@@ -36,10 +37,10 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": ErrorBody, "description": ERRORS[status]} for status in statuses}
 
 
-def multipart(form: type[BaseModel]) -> dict[str, Any]:
+def multipart(form: type[Form]) -> dict[str, Any]:
     """The body of a request: a file, and the fields of a form, none of them needed."""
     schema = form.model_json_schema()
-    file = {"type": "string", "format": "binary", "description": "the micrograph: the file's own bytes"}
+    file = {"type": "string", "format": "binary", "description": "the file's own bytes"}
     body = {
         "type": "object",
         "required": ["file"],
@@ -50,8 +51,10 @@ def multipart(form: type[BaseModel]) -> dict[str, Any]:
 
 
 def complete(api: FastAPI, *, with_keys: bool) -> None:
-    """Adds what FastAPI does not know of: BentoML's own addresses, the request id, the API key."""
+    """Adds what FastAPI does not know of: answers in lines, BentoML's own addresses, the request id, the API key."""
     schema = api.openapi()
+    lines = schema["paths"][stacks.PATH]["post"]["responses"]["200"]["content"]
+    lines[stacks.MEDIA_TYPE] = lines.pop("application/json")
     ok = {"description": "yes", "content": {"text/plain": {}}}
     error = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorBody"}}}
     probes = {

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from analysis.defects.hardening import BarrierModel
+from analysis.dislocations.tracks import GATE_PX, MEMORY
 from emserve.exceptions import InvalidParameter
 from emserve.results import AtomsPostprocess
 
-P = TypeVar("P", bound=BaseModel)
+P = TypeVar("P", bound="Form")
 
 
 def _one_or_two_numbers(value: Any) -> Any:
@@ -63,19 +64,29 @@ def _pixel_size(*examples: str) -> Any:
     )
 
 
-class PictureForm(BaseModel):
-    """How a file is read."""
+class Form(BaseModel):
+    """The fields of a request beside its file; `example_file` is one that could be sent."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    example_file: ClassVar[str] = "micrograph.dm4"
+
+
+class PictureForm(Form):
+    """How a file is read."""
 
     frame: int = Field(0, ge=0, description="the frame of a stack, from 0")
 
 
-class FamilyForm(PictureForm):
-    """What the addresses of all families take."""
+class ModelForm(Form):
+    """What every question to a network takes."""
 
     pixel_size_nm: PixelSize | None = _pixel_size("0.28", "0.28,0.29")
     model: str | None = Field(None, description="name of a model, as /v1/models lists it; the default otherwise")
+
+
+class FamilyForm(PictureForm, ModelForm):
+    """What the addresses of all families take."""
 
 
 class AtomsForm(FamilyForm):
@@ -130,6 +141,66 @@ class DefectsForm(FamilyForm):
         None,
         description="barrier strengths α of classes, above 0, at most 1, as `loop_111=0.11,black_dot=0.1`; the others "
         "stay as they are",
+    )
+
+
+class LinesForm(ModelForm):
+    """How dislocation lines are looked for, and the constants of the stress that bows them out."""
+
+    pixel_size_nm: PixelSize | None = _pixel_size("1.2", "1.2,1.25")
+    threshold: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        allow_inf_nan=False,
+        description="probability from which a pixel is a line's, above 0, below 1; the model's otherwise",
+    )
+    shear_modulus_gpa: float | None = Field(
+        None,
+        ge=0.1,
+        le=1000,
+        allow_inf_nan=False,
+        description="shear modulus μ in GPa, 0.1 to 1000; together with `burgers_vector_nm` for the stress μ b / R",
+    )
+    burgers_vector_nm: float | None = Field(
+        None,
+        ge=0.01,
+        le=10,
+        allow_inf_nan=False,
+        description="length of the Burgers vector b in nm, 0.01 to 10; together with `shear_modulus_gpa`",
+    )
+
+
+class DislocationsForm(LinesForm, FamilyForm):
+    """How the lines of a micrograph are looked for."""
+
+
+class StackForm(LinesForm):
+    """How lines are followed over the frames of a video."""
+
+    example_file = "video.mp4"
+
+    frame_time_s: float | None = Field(
+        None,
+        ge=1e-9,
+        le=1e6,
+        allow_inf_nan=False,
+        description="time from one frame to the next in s, 1e-9 to 1e6; velocities in nm/s need it",
+        examples=[0.04],
+    )
+    gate_px: float = Field(
+        GATE_PX,
+        gt=0,
+        le=10_000,
+        allow_inf_nan=False,
+        description="largest distance in px of a line from where its track is foretold, above 0, at most 10000",
+    )
+    memory: int = Field(MEMORY, ge=0, le=1000, description="so many frames a line may be missing, 0 to 1000")
+    correct_drift: bool = Field(
+        True, description="whether the specimen's drift is taken off before lines are linked: `true` or `false`"
+    )
+    pictures: bool = Field(
+        False, description="whether each frame comes with its picture, a PNG in base64: `true` or `false`"
     )
 
 

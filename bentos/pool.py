@@ -19,13 +19,15 @@ from emserve.exceptions import Busy, DeadlineExceeded
 T = TypeVar("T")
 
 LONGEST_WAIT_S = 60
+STACK_WAIT_S = 15
 
 
 class Place:
     """A place in the queue, held from before the body is read until the work is done or dropped."""
 
-    def __init__(self, executor: ThreadPoolExecutor) -> None:
+    def __init__(self, executor: ThreadPoolExecutor, limit: asyncio.Timeout) -> None:
         self._executor = executor
+        self._limit = limit
         self.work: Future[Any] | None = None
         self.gone = Event()
 
@@ -49,6 +51,10 @@ class Place:
             self.work.cancel()  # drops work that still waits; has no effect on work that runs or is done
             answer.cancel()
 
+    def unlimited(self) -> None:
+        """The time limit ends here: of an answer in parts, the first is within it, and the others have their own."""
+        self._limit.reschedule(None)
+
     def _begun(self, work: Callable[[Event], T]) -> T:
         metrics.QUEUE_WAITING.dec()
         with metrics.QUEUE_RUNNING.track_inprogress():
@@ -56,18 +62,24 @@ class Place:
 
 
 class Pool:
-    """`workers` threads, `queue` places to wait, `timeout_s` for each request from its head to its answer."""
+    """`workers` threads, `queue` places to wait, `timeout_s` for each request from its head to its answer.
+
+    A stack holds one place and asks for a thread anew for each of its frames, at the end of the queue: single pictures
+    are answered between two frames, and two stacks take turns. There are at most as many stacks as threads, as more
+    would only slow each other down, and pictures would be sent away for minutes.
+    """
 
     def __init__(self, workers: int, queue: int, timeout_s: float) -> None:
         self._workers = workers
         self._places = workers + queue
-        self._timeout_s = timeout_s
         self._taken = 0
+        self._stacks = 0
+        self.timeout_s = timeout_s
         self._usual_s = 0.5
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="emserve")
 
     @asynccontextmanager
-    async def place(self) -> AsyncIterator[Place]:
+    async def place(self, *, of_stack: bool = False) -> AsyncIterator[Place]:
         """A place; raises Busy where there is none, DeadlineExceeded when the time is over.
 
         A place that is left early (an error, the deadline, a client that hung up) drops its work if it still waits.
@@ -75,14 +87,23 @@ class Pool:
         """
         if self._taken >= self._places:
             raise self._busy()
+        if of_stack and self._stacks >= self._workers:
+            raise Busy(
+                f"{self._stacks} stack{'s are' if self._stacks > 1 else ' is'} being followed, which is as many as "
+                "there are at a time.",
+                remedy=f"Try again in {STACK_WAIT_S} s.",
+                retry_after_s=STACK_WAIT_S,
+            )
         self._taken += 1
-        place = Place(self._executor)
+        self._stacks += of_stack
         begin = time.monotonic()
-        limit = asyncio.timeout(self._timeout_s)
+        limit = asyncio.timeout(self.timeout_s)
+        place = Place(self._executor, limit)
         try:
             async with limit:
                 yield place
-            self._usual_s += 0.1 * (time.monotonic() - begin - self._usual_s)
+            if not of_stack:
+                self._usual_s += 0.1 * (time.monotonic() - begin - self._usual_s)
         except TimeoutError as error:
             if not limit.expired():
                 raise
@@ -90,13 +111,14 @@ class Pool:
         finally:
             place.gone.set()
             if place.work is None or place.work.done():
-                self._taken -= 1
+                self._leave(of_stack)
             else:
                 loop = asyncio.get_running_loop()
-                place.work.add_done_callback(lambda _: loop.call_soon_threadsafe(self._leave))
+                place.work.add_done_callback(lambda _: loop.call_soon_threadsafe(self._leave, of_stack))
 
-    def _leave(self) -> None:
+    def _leave(self, of_stack: bool) -> None:
         self._taken -= 1
+        self._stacks -= of_stack
 
     def _busy(self) -> Busy:
         wait_s = min(LONGEST_WAIT_S, math.ceil(self._usual_s))
@@ -114,7 +136,7 @@ class Pool:
         else:
             what, remedy = "The picture was not done", "Send a smaller picture."
         return DeadlineExceeded(
-            f"{what} when the time limit of {self._timeout_s:g} s was over.",
+            f"{what} when the time limit of {self.timeout_s:g} s was over.",
             remedy=f"{remedy} The server's limit is EMSERVE_TIMEOUT_S.",
         )
 

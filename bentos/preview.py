@@ -15,7 +15,11 @@ SAMPLE = 1_000_000
 
 def png(data: bytes, *, frame: int, max_pixels: int) -> bytes:
     """An 8-bit grey PNG of the size of the micrograph, its contrast stretched between two percentiles."""
-    pixels = read(data, frame=frame, max_pixels=max_pixels).pixels
+    return png_of(read(data, frame=frame, max_pixels=max_pixels).pixels)
+
+
+def png_of(pixels: np.ndarray) -> bytes:
+    """`png` of pixels (height, width) that were read before."""
     step = max(1, int((pixels.size / SAMPLE) ** 0.5))
     low, high = np.percentile(pixels[::step, ::step], PERCENTILES)
     grey = np.clip((pixels - low) * (255 / max(high - low, np.finfo(np.float32).tiny)), 0, 255).astype(np.uint8)

@@ -22,6 +22,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="EMSERVE_", frozen=True, extra="ignore")
 
     max_body_bytes: int = Field(256 * 2**20, gt=0, description="largest body of a request")
+    max_stack_bytes: int = Field(
+        2 * 2**30, gt=0, description="largest body of a request with a stack, which waits on the disk (TMPDIR)"
+    )
     max_pixels: int = Field(64_000_000, gt=0, description="most pixels of a picture; checked before it is decoded")
     workers: int = Field(2, gt=0, description="pictures that are worked on at once")
     queue: int = Field(16, ge=0, description="pictures that may wait; beyond them a request gets 429")

@@ -153,6 +153,38 @@ def write_dark_model(folder: Path, *, default: bool = True) -> None:
     )
 
 
+def write_line_model(folder: Path, *, default: bool = True, most_lines: int = 12) -> None:
+    """A model folder of the family `dislocations` that only the runtime `fake` can run: its weight file is words."""
+    from model_store import manifest
+
+    (folder / "1").mkdir(parents=True)
+    (folder / "1" / "model.onnx").write_bytes(b"the runtime fake needs no weights")
+    manifest.write(
+        manifest.Manifest.model_validate(
+            {
+                "name": folder.name,
+                "family": "dislocations",
+                "version": "1.0.0",
+                "title": "Dark lines, for tests",
+                "architecture": "threshold",
+                "parameters": 1,
+                "licence": "MIT",
+                "authors": ["emserve authors"],
+                "default": default,
+                "files": {"onnx": manifest.weight_file(folder, "1/model.onnx")},
+                "tensors": {
+                    "inputs": [{"name": "micrograph", "dtype": "float32", "shape": [-1, 1, -1, -1]}],
+                    "outputs": [{"name": "masks", "dtype": "float32", "shape": [-1, most_lines, -1, -1]}],
+                },
+                "input": {"most_lines": most_lines, "pixel_size_range_nm": [0.4, 3.0], "tile_px": 256},
+                "precisions": {"fp32": {"tolerance": {"masks": 0.0}}},
+                "sample": {"input": "sample/input.npz", "expected": "sample/expected.npz"},
+            }
+        ),
+        folder,
+    )
+
+
 @pytest.fixture(scope="session")
 def blob_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with one atoms model, `atoms_blobs`, that finds bright blobs; tests must not change it."""
@@ -170,10 +202,20 @@ def dark_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def family_store(blob_store: Path, dark_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with a model of every family: those of `blob_store` and `dark_store`."""
+def line_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with one dislocations model, `dislocations_dark`, that finds dark lines; for the runtime `fake` only."""
     folder = tmp_path_factory.mktemp("store")
-    for store in (blob_store, dark_store):
+    write_line_model(folder / "dislocations_dark")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def family_store(
+    blob_store: Path, dark_store: Path, line_store: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A store with a model of every family: those of `blob_store`, `dark_store` and `line_store`."""
+    folder = tmp_path_factory.mktemp("store")
+    for store in (blob_store, dark_store, line_store):
         shutil.copytree(store, folder, dirs_exist_ok=True)
     return folder
 

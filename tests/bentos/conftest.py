@@ -74,8 +74,9 @@ def open_service(family_store: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 @pytest.fixture(scope="module")
 def service(family_store: Path) -> Iterator[TestClient]:
     """One service for all the tests that only ask."""
+    limits = Settings(max_body_bytes=4_000_000, max_stack_bytes=4_000_000, max_pixels=1_000_000)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EMSERVE_STORE", str(family_store))
         patch.setenv("EMSERVE_RUNTIME", "fake")
-        with TestClient(build(Settings(max_body_bytes=4_000_000, max_pixels=1_000_000)).to_asgi()) as client:
+        with TestClient(build(limits).to_asgi()) as client:
             yield client

@@ -12,9 +12,13 @@ import pytest
 from starlette.testclient import TestClient
 
 from bentos.families import FAMILIES
+from bentos.parameters import StackForm
 from tests.bentos.asking import error_of, huge_png, npy, picture, png, post
+from tests.bentos.filming import STACK
 
-PATHS = [f"/v1/{family.name}" for family in FAMILIES]
+FORMS = {f"/v1/{family.name}": family.form for family in FAMILIES} | {STACK: StackForm}
+PATHS = list(FORMS)
+MODELS = {"/v1/atoms": "atoms_blobs", "/v1/defects": "defects_dark"}
 
 BAD_FILES: dict[str, tuple[bytes, set[int], str]] = {
     "empty": (b"", {400}, "empty_body"),
@@ -51,6 +55,13 @@ BAD_PARAMETERS: dict[str, tuple[dict[str, str], int, str, str]] = {
     "long parameter": ({"model": "x" * 10_000}, 400, "bad_request", ""),
 }
 
+LINES = {
+    "pixel_size_nm": ["0.003", "60"],
+    "threshold": ["nan", "inf", "1.5", "1", "0", "-0.1", "half"],
+    "shear_modulus_gpa": ["nan", "inf", "0", "-43.6", "43600", "stiff"],
+    "burgers_vector_nm": ["nan", "inf", "0", "-0.29", "290", "a/3<11-20>"],
+}
+
 BAD_PARAMETERS_OF: dict[str, dict[str, list[str]]] = {
     "/v1/atoms": {
         "pixel_size_nm": ["0.0001", "1.6"],
@@ -82,6 +93,15 @@ BAD_PARAMETERS_OF: dict[str, dict[str, list[str]]] = {
             '{"loop_111": 0.11}',
         ],
     },
+    "/v1/dislocations": LINES,
+    STACK: {
+        **LINES,
+        "frame_time_s": ["nan", "inf", "0", "-0.04", "1e-300", "1e30", "25 Hz"],
+        "gate_px": ["nan", "inf", "0", "-25", "1e9", "near"],
+        "memory": ["-1", "1.5", "1e9", "long"],
+        "correct_drift": ["perhaps"],
+        "pictures": ["all"],
+    },
 }
 
 
@@ -111,12 +131,14 @@ def test_bad_file(service: TestClient, case: str, path: str) -> None:
 @pytest.mark.parametrize("case", BAD_PARAMETERS)
 def test_bad_parameter(service: TestClient, lattice_npy: bytes, path: str, case: str) -> None:
     fields, status, code, field = BAD_PARAMETERS[case]
+    if path == STACK and field == "frame":
+        status, code = 400, "bad_request"  # it takes all of them
     answer = post(service, lattice_npy, path, **fields)
     assert answer.status_code == status, answer.text
     error = error_of(answer)
     assert (error["code"], error["field"] or "") == (code, field)
     if case == "unknown model":
-        assert {"/v1/atoms": "atoms_blobs", "/v1/defects": "defects_dark"}[path] in error["remedy"]
+        assert MODELS.get(path, "dislocations_dark") in error["remedy"]
     if case == "unknown parameter":
         assert "Did you mean `pixel_size_nm`" in error["remedy"]
 
@@ -140,8 +162,8 @@ def test_bad_parameter_of_a_family(service: TestClient, lattice_npy: bytes, path
 
 def test_every_parameter_of_a_family_was_tried() -> None:
     common = {name for fields, *_ in BAD_PARAMETERS.values() for name in fields}
-    for family in FAMILIES:
-        assert set(family.form.model_fields) <= common | set(BAD_PARAMETERS_OF[f"/v1/{family.name}"])
+    for path, form in FORMS.items():
+        assert set(form.model_fields) <= common | set(BAD_PARAMETERS_OF[path])
 
 
 def test_the_model_of_another_family_is_not_taken(service: TestClient, lattice_npy: bytes) -> None:
@@ -178,7 +200,7 @@ def test_the_model_of_another_family_is_not_taken(service: TestClient, lattice_n
             "cut off",
         ),
         ({"files": [(f"f{i}", (None, b"1")) for i in range(100)]}, 400, "Too many fields"),
-        ({"files": {"file": ("a", bytes(4_000_001))}}, 413, "EMSERVE_MAX_BODY_BYTES"),
+        ({"files": {"file": ("a", bytes(4_000_001))}}, 413, "EMSERVE_MAX_"),
     ],
 )
 def test_bad_request(service: TestClient, path: str, request_: dict[str, Any], status: int, says: str) -> None:
@@ -197,6 +219,8 @@ def test_bad_request(service: TestClient, path: str, request_: dict[str, Any], s
         ("GET", "/v1/atoms", 405, "bad_request"),
         ("PUT", "/v1/atoms", 405, "bad_request"),
         ("GET", "/v1/defects", 405, "bad_request"),
+        ("GET", "/v1/dislocations/stack", 405, "bad_request"),
+        ("POST", "/v1/dislocations/stacks", 404, "not_found"),
         ("POST", "/v1/models", 405, "bad_request"),
         ("DELETE", "/livez", 405, "bad_request"),
         ("POST", "/metrics", 405, "bad_request"),
@@ -219,7 +243,13 @@ def test_bad_address(service: TestClient, method: str, path: str, status: int, c
 
 @pytest.mark.usefixtures("unharmed")
 @pytest.mark.parametrize(
-    ("path", "folder"), [("/v1/atoms", "formats"), ("/v1/atoms", "atom_columns"), ("/v1/defects", "fecral_three_class")]
+    ("path", "folder"),
+    [
+        ("/v1/atoms", "formats"),
+        ("/v1/atoms", "atom_columns"),
+        ("/v1/defects", "fecral_three_class"),
+        ("/v1/dislocations", "dislocation_frames"),
+    ],
 )
 def test_truncated_real_files(service: TestClient, shared_data: Path, path: str, folder: str) -> None:
     for file in sorted((shared_data / folder).iterdir()):

@@ -33,7 +33,7 @@ def test_installs_what_the_project_says(root: Path) -> None:
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
     client = tomllib.loads((root / "clients" / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    wanted = [*project["dependencies"], *extras["serve"], *extras["openvino"], *extras["formats"]]
+    wanted = [*project["dependencies"], *extras["serve"], *extras["openvino"], *extras["formats"], *extras["video"]]
     wanted = [line.replace("'", '"') for line in wanted if requirement_name(line) != "emserve"]
     lines = (root / "bentos" / "requirements.txt").read_text().splitlines()
     listed = [line for line in lines if line and not line.startswith("#")]

@@ -183,17 +183,26 @@ def served(open_service: Open, monkeypatch: pytest.MonkeyPatch) -> Any:
     return start
 
 
-@pytest.mark.parametrize(("family", "other"), [("atoms", "defects"), ("defects", "atoms")])
+@pytest.mark.parametrize(
+    ("family", "other"),
+    [("atoms", "defects"), ("defects", "dislocations"), ("dislocations", "atoms"), ("atoms", "dislocations/stack")],
+)
 def test_a_store_with_one_family(
-    served: Any, blob_store: Path, dark_store: Path, lattice_npy: bytes, family: str, other: str
+    served: Any,
+    blob_store: Path,
+    dark_store: Path,
+    line_store: Path,
+    lattice_npy: bytes,
+    family: str,
+    other: str,
 ) -> None:
-    client = served({"atoms": blob_store, "defects": dark_store}[family])
+    client = served({"atoms": blob_store, "defects": dark_store, "dislocations": line_store}[family])
     assert wait_until_loaded(client).status_code == 200
     assert post(client, lattice_npy, f"/v1/{family}").status_code == 200
     for fields in ({}, {"model": "some_model"}):
         answer = post(client, lattice_npy, f"/v1/{other}", **fields)
         assert (answer.status_code, error_of(answer)["code"]) == (404, "unknown_model")
-        assert other in error_of(answer)["message"]
+        assert other.partition("/")[0] in error_of(answer)["message"]
         assert f"It has models for: {family}." in error_of(answer)["remedy"]
     assert client.get("/").status_code == 200
 
@@ -229,9 +238,9 @@ def test_the_default_models_of_all_families_are_warm(
     client = served(family_store)
     assert wait_until_loaded(client).status_code == 200
     told = [record.getMessage() for record in caplog.records if record.getMessage().startswith("loaded: ")]
-    assert [line.split()[1] for line in told] == ["atoms_blobs", "defects_dark"]
+    assert [line.split()[1] for line in told] == ["atoms_blobs", "defects_dark", "dislocations_dark"]
     models = ModelList.model_validate_json(client.get("/v1/models").content).models
-    assert {model.family for model in models if model.default} == {"atoms", "defects"}
+    assert {model.family for model in models if model.default} == {"atoms", "defects", "dislocations"}
 
 
 def test_a_wrong_input_block_is_told_and_keeps_the_service_unready(

@@ -9,7 +9,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from bentos.families import FAMILIES
-from emserve import defect_classes
+from bentos.parameters import StackForm
+from emserve import defect_classes, line_colours
 from tests.bentos.asking import Open
 
 
@@ -72,6 +73,27 @@ def test_a_family_can_be_chosen_and_its_fields_are_parameters(pages: Path, famil
     for field in fields:
         assert field in form.model_fields
         assert f'name="{field}"' in page
+
+
+def test_fields_of_a_stack_are_its_parameters(pages: Path) -> None:
+    page = (pages / "index.html").read_text()
+    script = (pages / "assets" / "dislocations.js").read_text()
+    (listed,) = re.findall(r"export const stackFields =\s*\[(.*?)\]", script, flags=re.DOTALL)
+    (common,) = re.findall(r"export const fields =\s*\[(.*?)\]", script, flags=re.DOTALL)
+    fields = set(re.findall(r'"(\w+)"', listed)) | set(re.findall(r'"(\w+)"', common))
+    assert fields == set(StackForm.model_fields) - {"pictures"}, "pictures are always asked for"
+    for field in fields:
+        assert f'name="{field}"' in page
+    for field in ("gate_px", "memory"):
+        assert f'name="{field}" placeholder="{StackForm.model_fields[field].default:g}"' in page
+
+
+def test_lines_are_coloured_as_in_the_client(pages: Path) -> None:
+    script = (pages / "assets" / "dislocations.js").read_text()
+    (listed,) = re.findall(r"const COLOURS = \[(.*?)\]", script, flags=re.DOTALL)
+    colours = [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in map(line_colours.colour, range(1, 13))]
+    assert re.findall(r"#[0-9a-f]{6}", listed) == colours
+    assert line_colours.colour(13) == line_colours.colour(1)
 
 
 def test_placeholders_are_the_defaults(pages: Path) -> None:

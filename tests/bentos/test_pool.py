@@ -144,3 +144,57 @@ def test_a_time_limit_of_the_work_itself_is_no_deadline() -> None:
             await ask(pool, work)
 
     in_pool(1, 0, 10, scene)
+
+
+def test_a_stack_takes_turns_with_pictures() -> None:
+    async def scene(pool: Pool) -> None:
+        order: list[str] = []
+        begun, release = Event(), Event()
+
+        def frame(gone: Event) -> None:
+            order.append("frame")
+            begun.set()
+            release.wait(10)
+
+        async def stack() -> None:
+            async with pool.place(of_stack=True) as place:
+                for _ in range(3):
+                    await place.run(cast(Request, Caller()), frame)
+
+        running = asyncio.create_task(stack())
+        await until(begun.is_set)
+        pictures = [asyncio.create_task(ask(pool, lambda gone: order.append("picture"))) for _ in range(2)]
+        await asyncio.sleep(0.05)
+        release.set()
+        await asyncio.gather(running, *pictures)
+        assert order == ["frame", "picture", "picture", "frame", "frame"]
+
+    in_pool(1, 2, 10, scene)
+
+
+def test_no_more_stacks_than_threads_so_that_pictures_find_places() -> None:
+    async def scene(pool: Pool) -> None:
+        async with pool.place(of_stack=True), pool.place(of_stack=True):
+            with pytest.raises(Busy, match="2 stacks are being followed") as caught:
+                async with pool.place(of_stack=True):
+                    pass
+            assert 1 <= (caught.value.retry_after_s or 0) <= 60
+            assert await ask(pool, lambda gone: 7) == 7
+        async with pool.place(of_stack=True) as place:
+            assert await place.run(cast(Request, Caller()), lambda gone: 7) == 7
+        assert (pool._taken, pool._stacks) == (0, 0)
+
+    in_pool(2, 2, 10, scene)
+
+
+def test_the_time_limit_ends_with_the_first_part_of_an_answer() -> None:
+    async def scene(pool: Pool) -> None:
+        async with pool.place(of_stack=True) as place:
+            place.unlimited()
+            await asyncio.sleep(0.3)
+        with pytest.raises(DeadlineExceeded):
+            async with pool.place(of_stack=True):
+                await asyncio.sleep(10)
+        assert pool._stacks == 0
+
+    in_pool(1, 0, 0.1, scene)

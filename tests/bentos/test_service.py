@@ -50,7 +50,8 @@ def test_empty_parameters_count_as_not_sent(service: TestClient, lattice_npy: by
 
 def test_models(service: TestClient) -> None:
     models = ModelList.model_validate_json(service.get("/v1/models").content).models
-    assert [(model.name, model.default) for model in models] == [("atoms_blobs", True), ("defects_dark", True)]
+    names = ["atoms_blobs", "defects_dark", "dislocations_dark"]
+    assert [(model.name, model.default) for model in models] == [(name, True) for name in names]
 
 
 def test_preview_is_the_picture_as_grey(service: TestClient) -> None:
@@ -80,7 +81,7 @@ def test_request_id_is_kept_if_it_can_stand_in_a_log(service: TestClient) -> Non
 
 def test_openapi_describes_every_address(service: TestClient) -> None:
     schema = service.get("/openapi.json").json()
-    families = {"/v1/atoms", "/v1/defects"}
+    families = {"/v1/atoms", "/v1/defects", "/v1/dislocations", "/v1/dislocations/stack"}
     assert set(schema["paths"]) == families | {"/v1/preview", "/v1/models", "/livez", "/readyz", "/metrics"}
     operations = [operation for methods in schema["paths"].values() for operation in methods.values()]
     assert len({operation["operationId"] for operation in operations}) == len(operations)
@@ -118,6 +119,9 @@ def test_the_example_of_an_upload_names_the_address_that_was_asked(service: Test
     assert "curl -F file=@micrograph.dm4 http://microscope.lab:8080/v1/preview" in error_of(answer)["remedy"]
     answer = service.post("/v1/defects", content=b"x", headers={"host": "microscope.lab"})
     example = "curl -F file=@micrograph.dm4 -F pixel_size_nm=0.28 -F thickness_nm=100 http://microscope.lab/v1/defects"
+    assert example in error_of(answer)["remedy"]
+    answer = service.post("/v1/dislocations/stack", content=b"x", headers={"host": "microscope.lab"})
+    example = "curl -F file=@video.mp4 -F pixel_size_nm=1.2 -F frame_time_s=0.04 http://microscope.lab/v1/disloc"
     assert example in error_of(answer)["remedy"]
     answer = service.post("/v1/atoms", content=b"x", headers={"host": "a; rm -rf b"})
     assert "-F pixel_size_nm=0.016 http://HOST/v1/atoms" in error_of(answer)["remedy"]

@@ -60,6 +60,7 @@ export function tables({ statistics: s, parameters }, table, legend) {
   for (const row of [...s.classes, s.all]) {
     const size = unit === "nm" ? row.size_nm : row.size_px
     const line = rows.insertRow()
+    line.className = row.class_name === null ? "all" : ""
     line.insertCell().append(row.class_name === null ? "all" : named(row.class_name, palette[row.class_name]))
     const added = row.class_name in parameters.barrier_strengths ? s.hardening?.by_class_mpa[row.class_name] ?? 0 : null
     for (const words of [
