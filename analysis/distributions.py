@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+MOST_BINS = 1000
+
 
 @dataclass(frozen=True)
 class Distribution:
@@ -31,13 +33,15 @@ def distribution(values: npt.ArrayLike, *, bin_width: float, start: float = 0.0)
     Parameters
     ----------
     values: in any unit.
-    bin_width: of the histogram, in that unit.
+    bin_width: of the histogram, in that unit; ten times as much, and again, where that would be too many bins.
     start: an edge of the histogram; its bins lie at whole numbers of widths from there.
     """
     given = np.asarray(values, float)
     known = given[~np.isnan(given)]
     if known.size == 0:
         return None
+    while np.ptp(known) > MOST_BINS * bin_width:  # a scale that is wrong must not make an answer of megabytes
+        bin_width *= 10
     bins = np.floor((known - start) / bin_width).astype(int)
     first = int(bins.min())
     counts = np.bincount(bins - first)

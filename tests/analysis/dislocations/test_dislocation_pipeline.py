@@ -230,3 +230,17 @@ def test_grey_values_are_scaled_as_in_training() -> None:
 
     pixels = picture([draw(COURSES[0], SHAPE)], noise=9)
     assert prepare(Micrograph(pixels), InputSpec()).pixels == pytest.approx(scale(pixels, (0.1, 99.9)))
+
+
+@pytest.mark.parametrize("size_nm", [(0.003, 0.003), (60.0, 60.0), (1.0, 60.0)])
+def test_a_pixel_size_at_which_no_line_is_seen(network: DarkNetwork, size_nm: tuple[float, float]) -> None:
+    """Passed, it is refused; the file's own is told of, and the picture is left as it is."""
+    pixels = picture([draw(line, (256, 256)) for line in pile_up(2)])
+    spec = InputSpec(multiple_of=1, pixel_size_range_nm=(0.8, 2.0))
+    x_nm, y_nm = size_nm
+    with pytest.raises(InvalidParameter) as caught:
+        analyse(Micrograph(pixels, x_nm, y_nm, "argument"), network, spec)
+    assert caught.value.field == "pixel_size_nm"
+    found = analyse(Micrograph(pixels, x_nm, y_nm, "file"), network, spec)
+    assert "pixel_size_implausible" in codes(found)
+    assert (found.scale_x, found.scale_y) == (1, 1)
