@@ -12,10 +12,11 @@ from export.defects import commands as defects
 from export.defects.precision import FAMILY as DEFECTS
 from export.dislocations import commands as dislocations
 from export.dislocations.precision import FAMILY as DISLOCATIONS
+from export.triton import commands as triton
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line: one command a family, what allows bf16, and the README's table."""
+    """The command line: one command a family, what allows bf16, what Triton needs, and the README's table."""
     top = argparse.ArgumentParser(prog="python -m export", description=__doc__)
     families = top.add_subparsers(required=True, metavar="COMMAND")
     atoms.add_arguments(families.add_parser("atoms", help="a network for atom columns"))
@@ -27,6 +28,7 @@ def parser() -> argparse.ArgumentParser:
     precision.add_arguments(
         judged.add_parser("dislocations", help="a U-Net++, on synthetic pictures and labelled frames"), DISLOCATIONS
     )
+    triton.add_arguments(families.add_parser("triton", help="the configurations with which Triton serves the store"))
     table = families.add_parser("readme", help="the table of models in the README, from the manifests")
     table.set_defaults(run=readme.run)
     return top

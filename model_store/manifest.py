@@ -151,6 +151,11 @@ class Manifest(Block):
                 raise ValueError(f"precisions.{precision} has no `evidence` that the scores are equal")
         return self
 
+    @property
+    def takes_batches(self) -> bool:
+        """Whether the network takes several pictures of one size in one call."""
+        return all(tensor.shape[:1] == [-1] for tensor in self.tensors.inputs)
+
     def summary(self) -> ModelSummary:
         """The row of this model in `GET /v1/models`."""
         best = self.input.get("best_pixel_size_nm")

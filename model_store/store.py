@@ -25,14 +25,29 @@ MODELS = Path(__file__).parent / "models"
 class Model:
     """An opened model. `run` may be called from several threads at once.
 
-    manifest: what is known about it. info: what an answer says about it. folder: where its files are.
+    manifest: what is known about it; its `input.batch` is what suits the place where it runs. folder: where its files
+    are.
     """
 
     def __init__(self, manifest: Manifest, info: ModelInfo, folder: Path, session: runtimes.Session) -> None:
         self.manifest = manifest
-        self.info = info
         self.folder = folder
+        self._info = info
         self._session = session
+        if isinstance(session, runtimes.Elsewhere) and manifest.takes_batches:
+            here = {**manifest.input, "batch": session.tiles_at_once}
+            self.manifest = manifest.model_copy(update={"input": here})
+
+    @property
+    def info(self) -> ModelInfo:
+        """What an answer says about it; where it runs elsewhere, the server and the model's version there too."""
+        if not isinstance(self._session, runtimes.Elsewhere):
+            return self._info
+        return self._info.model_copy(update=self._session.about())
+
+    def unready(self) -> str | None:
+        """Why it cannot answer now, or None; asks whatever runs it, a network of this process always can."""
+        return self._session.unready() if isinstance(self._session, runtimes.Elsewhere) else None
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """The first output for the first input; for networks that have one of each. (N, C, H, W) in and out."""
@@ -114,7 +129,8 @@ class Store:
             the best that the manifest allows and this machine has.
         threads: processors that one run may use; by default EMSERVE_THREADS, and without it all.
 
-        Raises UnknownModel, ChecksumMismatch (a changed weight file), MissingDependency, StoreError.
+        Raises UnknownModel, ChecksumMismatch (a changed weight file), MissingDependency, StoreError; Unavailable where
+        it runs elsewhere and is not there.
         """
         entry = self.manifest(name)
         chosen, kind = runtimes.choose(

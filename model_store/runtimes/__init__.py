@@ -11,7 +11,7 @@ import os
 import pkgutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 import numpy as np
 
@@ -24,6 +24,22 @@ class Session(Protocol):
 
     def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The network's outputs for its inputs, both in the order of the manifest."""
+        ...
+
+
+@runtime_checkable
+class Elsewhere(Session, Protocol):
+    """A network that runs in another process, which may not be there, or be replaced by another."""
+
+    tiles_at_once: int
+    """How many tiles of one picture it takes well in one call."""
+
+    def about(self) -> dict[str, str]:
+        """What an answer says about it beyond the manifest."""
+        ...
+
+    def unready(self) -> str | None:
+        """Why it cannot answer now, or None; may take a few seconds."""
         ...
 
 

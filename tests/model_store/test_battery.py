@@ -15,7 +15,9 @@ from model_store.store import MODELS, Store
 SHIPPED = sorted(path.parent.name for path in MODELS.glob("*/manifest.yaml"))
 IN_TESTS = {"atoms_blobs": "blob_store", "defects_narrow": "narrow_store"}
 """Models that are made for tests, and the fixtures that make their stores."""
-CASES = [(name, runtime) for name in (*IN_TESTS, *SHIPPED) for runtime in runtimes.names() if runtime != "fake"]
+ELSEWHERE = {"fake", "triton"}
+"""Runtimes that do not read the file: one needs none, the other a server (tests/triton)."""
+CASES = [(name, runtime) for name in (*IN_TESTS, *SHIPPED) for runtime in runtimes.names() if runtime not in ELSEWHERE]
 LARGEST_MB = {"atoms": 12, "defects": 25, "dislocations": 20}
 LEAST_PX = 200
 """Pixels that the lines of a sample must have."""
