@@ -183,7 +183,7 @@ def test_the_model_of_another_family_is_not_taken(service: TestClient, lattice_n
         ({"files": {"file": (None, b"http://169.254.169.254/latest")}}, 400, "nothing is fetched"),
         ({"files": {"file": (None, b"file:///etc/passwd")}}, 400, "nothing is fetched"),
         ({"files": {"file": (None, b"some text")}}, 400, "note the @"),
-        ({"files": {"frame": (None, b"0")}}, 400, "no field `file`"),
+        ({"files": {"model": (None, b"x")}}, 400, "no field `file`"),
         ({"data": {"file": "https://example.org/a.png"}}, 400, "not multipart/form-data"),
         ({"json": {"file": "https://example.org/a.png"}}, 400, "not multipart/form-data"),
         ({"content": b"\x93NUMPY"}, 400, "curl -F file=@"),

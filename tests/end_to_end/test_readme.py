@@ -38,7 +38,7 @@ def test_emserve_commands_parse(root: Path) -> None:
     assert len(lines) >= 3
     for line in lines:
         options = cli.parser().parse_args(shlex.split(line, comments=True)[1:])
-        assert options.command in {"atoms", "defects", "models"}
+        assert options.command in {"atoms", "defects", "dislocations", "track", "models"}
 
 
 def test_make_targets_exist(root: Path) -> None:
