@@ -37,7 +37,13 @@ _CODECS = (
     "dnxhd", "cfhd", "dvvideo", "cinepak", "msvideo1", "qtrle", "svq3"
 )  # fmt: skip
 _UNEVEN = 0.01  # the mean and the smallest time between frames differ by more: the times vary
+_LATE = 0.25  # of the time between frames; some containers round times to 1 ms
 _GAP = 1.5  # times the time between frames: more than this and a frame is missing
+_TIMES_VARY = Notice(
+    code="frame_times_vary",
+    message="The times between the frames of the video vary, or frames are missing.",
+    remedy="Trust no velocity per second, or convert the video to a constant rate.",
+)
 
 
 def check_installed() -> None:
@@ -70,7 +76,7 @@ def read_frame(path: Path, format: str, request: Request) -> Picture:
 def frames(path: Path, format: str, request: Request) -> Iterator[Picture]:
     """Frame after frame, grey or in colours of 8 or 16 bit, as they are shown; called in the child process.
 
-    A frame that is damaged ends it: what a decoder makes of one is invented.
+    A frame that its decoder finds damaged ends it: what it would make of one is invented. Not every codec can tell.
 
     Raises
     ------
@@ -86,10 +92,15 @@ def frames(path: Path, format: str, request: Request) -> Iterator[Picture]:
             stream = _stream(container)
             check_size(stream.codec_context.width, stream.codec_context.height, request)
             stream.codec_context.thread_count = 1
-            stream.codec_context.options = {"max_pixels": str(request.max_pixels), "err_detect": "explode"}
-            about = _about(stream)
+            stream.codec_context.options = {"max_pixels": str(request.max_pixels), "err_detect": "crccheck+explode"}
+            about = _about(container, stream)
+            last: float | None = None
             for number, frame in enumerate(_decoded(container, stream, cut), 1):
                 check_size(frame.width, frame.height, request)
+                time_s = float(frame.pts * stream.time_base) if frame.pts is not None and stream.time_base else None
+                if about.frame_time_s and not _follows(last, time_s, about.frame_time_s):
+                    about = replace(about, frame_time_s=None, notices=(*about.notices, _TIMES_VARY))
+                last = time_s
                 yield replace(about, pixels=_pixels(frame), frames=max(about.frames, number))
     except av.FFmpegError as error:
         raise _cut_off(format) if cut else broken(format) from error
@@ -110,17 +121,18 @@ def _stream(container: InputContainer) -> VideoStream:
     return streams[0]
 
 
-def _about(stream: VideoStream) -> Picture:
+def _about(container: InputContainer, stream: VideoStream) -> Picture:
     """What the header says of all frames; their pixels are still to come."""
     rate, smallest = stream.average_rate, stream.base_rate
     count = stream.frames
-    if not count and rate and stream.duration and stream.time_base:
-        count = round(float(stream.duration * stream.time_base * rate))
+    if not count and rate and container.duration:
+        count = round(container.duration * 1e-6 * rate)
+    if not count:  # a stream that was recorded live: at least one more may follow
+        count = 2
     notices = []
     even = rate and smallest and abs(float(rate / smallest) - 1) < _UNEVEN
     if rate and not even:
-        message = "The times between the frames of the video vary, so none was taken from it."
-        notices.append(Notice(code="frame_times_vary", message=message, remedy="Pass frame_time_s if you know it."))
+        notices.append(_TIMES_VARY)
     aspect = stream.sample_aspect_ratio
     if aspect and aspect != 1:
         message = f"The pixels of the video are {aspect.numerator} × {aspect.denominator}, not square, as it says."
@@ -128,6 +140,10 @@ def _about(stream: VideoStream) -> Picture:
         notices.append(Notice(code="pixels_not_square", message=message, remedy=remedy))
     time_s = float(1 / rate) if rate and even else None
     return Picture(np.empty(0), count, notices=tuple(notices), frame_time_s=time_s)
+
+
+def _follows(last_s: float | None, time_s: float | None, step_s: float) -> bool:
+    return last_s is None or time_s is None or abs(time_s - last_s - step_s) <= _LATE * step_s
 
 
 def _decoded(container: InputContainer, stream: VideoStream, cut: bool) -> Iterator[VideoFrame]:
