@@ -16,9 +16,8 @@ from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 
 import emserve
-from bentos import metrics, openapi, preview, stacks, uploads
+from bentos import dislocations, families, metrics, openapi, preview, stacks, uploads
 from bentos.errors import MethodNotAllowed, no_such_path, response, unexpected
-from bentos.families import FAMILIES
 from bentos.family import AnyFamily
 from bentos.models import Models
 from bentos.parameters import PictureForm, StackForm, parse
@@ -57,23 +56,11 @@ def create(settings: Settings, models: Models, pool: Pool) -> FastAPI:
         redirect_slashes=False,
     )
 
-    for family in FAMILIES:
+    for family in families.of(settings.families):
         _serve(api, family, settings, models, pool)
 
-    @api.post(
-        stacks.PATH,
-        summary="How dislocation lines move over a video",
-        response_class=Response,
-        responses={200: {"model": StackMessage, "description": STACK_ANSWER}, **openapi.errors(*openapi.ERRORS)},
-        openapi_extra=openapi.multipart(StackForm),
-    )
-    async def follow(request: Request) -> Response:
-        """Finds the lines of each frame of a video, a stack, or pictures in an uncompressed ZIP, and links them.
-
-        The answer comes line by line: a `frame` as soon as each is analysed, then the `tracks` over all of them. Where
-        the video breaks off, the tracks are those of the frames before, and an `error` is the last line.
-        """
-        return stacks.Stack(settings, models, pool)
+    if dislocations.FAMILY.name in settings.families:
+        _follow(api, settings, models, pool)
 
     @api.post(
         "/v1/preview",
@@ -159,6 +146,25 @@ def _serve(api: FastAPI, family: AnyFamily, settings: Settings, models: Models, 
                 return text
 
             return Response(await place.run(request, work), media_type=JSON)
+
+
+def _follow(api: FastAPI, settings: Settings, models: Models, pool: Pool) -> None:
+    """The address of videos."""
+
+    @api.post(
+        stacks.PATH,
+        summary="How dislocation lines move over a video",
+        response_class=Response,
+        responses={200: {"model": StackMessage, "description": STACK_ANSWER}, **openapi.errors(*openapi.ERRORS)},
+        openapi_extra=openapi.multipart(StackForm),
+    )
+    async def follow(request: Request) -> Response:
+        """Finds the lines of each frame of a video, a stack, or pictures in an uncompressed ZIP, and links them.
+
+        The answer comes line by line: a `frame` as soon as each is analysed, then the `tracks` over all of them. Where
+        the video breaks off, the tracks are those of the frames before, and an `error` is the last line.
+        """
+        return stacks.Stack(settings, models, pool)
 
 
 def paths_of(api: FastAPI) -> list[str]:

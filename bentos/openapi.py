@@ -53,8 +53,9 @@ def multipart(form: type[Form]) -> dict[str, Any]:
 def complete(api: FastAPI, *, with_keys: bool) -> None:
     """Adds what FastAPI does not know of: answers in lines, BentoML's own addresses, the request id, the API key."""
     schema = api.openapi()
-    lines = schema["paths"][stacks.PATH]["post"]["responses"]["200"]["content"]
-    lines[stacks.MEDIA_TYPE] = lines.pop("application/json")
+    if stacks.PATH in schema["paths"]:
+        lines = schema["paths"][stacks.PATH]["post"]["responses"]["200"]["content"]
+        lines[stacks.MEDIA_TYPE] = lines.pop("application/json")
     ok = {"description": "yes", "content": {"text/plain": {}}}
     error = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorBody"}}}
     probes = {

@@ -6,14 +6,16 @@ EMSERVE_THREADS (see `model_store.store`).
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from emserve.exceptions import InvalidParameter
+from model_store.manifest import Family
 
 Words = Annotated[tuple[str, ...], NoDecode]
+FamilyNames = Annotated[tuple[Family, ...], NoDecode]
 
 
 class Settings(BaseSettings):
@@ -21,6 +23,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="EMSERVE_", frozen=True, extra="ignore")
 
+    families: FamilyNames = Field(
+        get_args(Family), min_length=1, description="comma-separated families that are served, where the store has them"
+    )
     max_body_bytes: int = Field(256 * 2**20, gt=0, description="largest body of a request")
     max_stack_bytes: int = Field(
         2 * 2**30, gt=0, description="largest body of a request with a stack, which waits on the disk (TMPDIR)"
@@ -39,7 +44,7 @@ class Settings(BaseSettings):
     api_keys: Words = Field((), description="comma-separated; if there is one, a request needs one of them", repr=False)
     cors_origins: Words = Field((), description="comma-separated origins of web pages that may call from a browser")
 
-    @field_validator("api_keys", "cors_origins", mode="before")
+    @field_validator("families", "api_keys", "cors_origins", mode="before")
     @classmethod
     def _comma_separated(cls, value: Any) -> Any:
         return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value

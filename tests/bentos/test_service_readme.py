@@ -25,7 +25,8 @@ def readme(root: Path) -> str:
 def test_every_setting_is_there_with_its_default(readme: str, name: str) -> None:
     (row,) = [line for line in readme.splitlines() if line.startswith(f"| `EMSERVE_{name.upper()}` |")]
     default = Settings.model_fields[name].default
-    assert row.split("|")[2].strip() == ("" if default == () else f"{default:.15g}")
+    told = (f"`{','.join(default)}`" if default else "") if isinstance(default, tuple) else f"{default:.15g}"
+    assert row.split("|")[2].strip() == told
 
 
 def test_every_variable_that_the_sources_name_is_there(root: Path, readme: str) -> None:
