@@ -177,14 +177,25 @@ def place_score(
     predicted, true: splines, or ordered points (n, 2) x, y in px.
     gate_px: lines that are further apart in the mean are not matched.
     """
+    _, _, pairs = matched_places(predicted, true, gate_px=gate_px)
+    return PlaceScore(len(true), len(predicted), pairs[:, 0], pairs[:, 1])
+
+
+def matched_places(
+    predicted: Sequence[Spline | FloatArray], true: Sequence[Spline | FloatArray], *, gate_px: float = GATE_PX
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """Which lines stand for each other in `place_score`.
+
+    Answers the indices (n,) of the true lines, those of the predicted ones, and (n, 2) their mean and their largest
+    distance in px.
+    """
     a, b = [_dense(line) for line in predicted], [_dense(line) for line in true]
     distances = np.array([[symmetric_distance(one, other) for one in a] for other in b]).reshape(len(b), len(a), 2)
     inside = distances[..., 0] <= gate_px
     # pairs beyond the gate cost more than all pairs inside, so that one of those is never given up for them
     rows, columns = linear_sum_assignment(np.where(inside, distances[..., 0], gate_px * (1 + min(len(a), len(b)))))
     good = inside[rows, columns]
-    pairs = distances[rows[good], columns[good]]
-    return PlaceScore(len(b), len(a), pairs[:, 0], pairs[:, 1])
+    return rows[good], columns[good], distances[rows[good], columns[good]]
 
 
 def _dense(line: Spline | FloatArray) -> FloatArray:

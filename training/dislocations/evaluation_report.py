@@ -16,11 +16,14 @@ from pydantic import ValidationError
 from tqdm import tqdm
 
 from analysis.dislocations.preprocess import InputSpec
+from analysis.dislocations.stack import StackAnalysis
 from analysis.network import Network
 from emserve.exceptions import EmserveError
 from model_store.store import Store
+from training.dislocations import film_report
 from training.dislocations.checkpoints import BEST, trained_network
 from training.dislocations.evaluation import PictureSet, by_number_of_lines, evaluate, figures
+from training.dislocations.films import Film, FilmScore, films, follow
 from training.dislocations.labels import LabelError
 from training.dislocations.serving import TorchNetwork, input_spec
 from training.dislocations.settings import BACKGROUNDS, Settings
@@ -39,6 +42,10 @@ def add_evaluation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", nargs="+", required=True, help="folders of training runs, or models of the store")
     parser.add_argument("--out", type=Path, required=True, help="folder for evaluation.json and the plots")
     add_picture_arguments(parser)
+    parser.add_argument(
+        "--films", type=int, default=0, help="films of known motion of each kind, up to 10 lines (default: none)"
+    )
+    parser.add_argument("--film-frames", type=int, default=20, help="frames of each film (default: 20)")
     parser.add_argument("--store", type=Path, help="folder of models (default: the one that ships)")
     parser.add_argument("--runtime", help="of models of the store")
     parser.add_argument("--precision", choices=("fp32", "bf16"), help="of models of the store")
@@ -47,7 +54,9 @@ def add_evaluation(parser: argparse.ArgumentParser) -> None:
 
 def add_picture_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments that name the pictures, see `sets_of`."""
-    parser.add_argument("--pictures", type=int, default=100, help="synthetic pictures of each kind (default: 100)")
+    parser.add_argument(
+        "--pictures", type=int, default=100, help="synthetic pictures of each kind (default: 100; 0 for films only)"
+    )
     parser.add_argument("--microstructures", nargs="+", default=["M1", "M2"], metavar="KIND")
     parser.add_argument("--backgrounds", nargs="+", choices=BACKGROUNDS, default=["perlin"])
     parser.add_argument("--background-folder", type=Path, metavar="DIR", help="micrographs for real backgrounds")
@@ -59,11 +68,15 @@ def run_evaluation(options: argparse.Namespace) -> int:
     """Evaluates every model on every set, prints the table, writes the JSON and the plots."""
     try:
         report = evaluated(options)
+        filmed = followed(options) if options.films else {}
     except (ValidationError, FileNotFoundError, LabelError, EmserveError) as error:
         print(error, file=sys.stderr)
         return 2
     options.out.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"pictures_of_each_kind": options.pictures, "models": report}, indent=2)
+    content: dict[str, Any] = {"pictures_of_each_kind": options.pictures, "models": report}
+    if filmed:
+        content |= {"films_of_each_kind": options.films, "films": film_report.as_figures(filmed)}
+    text = json.dumps(content, indent=2)
     (options.out / "evaluation.json").write_text(text + "\n", encoding="utf-8")
     for model, sets in report.items():
         print(model)
@@ -72,22 +85,46 @@ def run_evaluation(options: argparse.Namespace) -> int:
                 f"  {name:14} length score {row['length_score']:.3f}  recall {row['recall']:.3f}  "
                 f"precision {row['precision']:.3f}  {row['lines']} lines"
             )
-    draw_matrix(report, options.out / "matrix.png")
-    draw_by_number(report, options.out / "by_number_of_lines.png")
+    if report:
+        draw_matrix(report, options.out / "matrix.png")
+        draw_by_number(report, options.out / "by_number_of_lines.png")
+    if filmed:
+        print(film_report.table(filmed))
+        film_report.write_csv(filmed, options.out / "films.csv")
+        film_report.draw(filmed, options.out / "films.png")
     return 0
 
 
 def evaluated(options: argparse.Namespace) -> Report:
     """The figures of every model on every set."""
-    sets = sets_of(options)
+    sets = [one for one in sets_of(options) if options.pictures or one.frames is not None]
     report: Report = {}
-    for model in options.model:
+    for model in options.model if sets else ():
         network, spec = open_model(model, options)
         report[model] = {}
         for one in sets:
             examples = tqdm(one.examples(options.pictures), f"{model}, {one.name}", unit=" pictures", mininterval=2)
             scores = list(evaluate(network, spec, examples))
             report[model][one.name] = {**figures(scores), "by_number_of_lines": by_number_of_lines(scores)}
+    return report
+
+
+def followed(options: argparse.Namespace) -> dict[str, dict[str, list[tuple[Film, FilmScore]]]]:
+    """Model → kind → films of known motion with their scores."""
+    report: dict[str, dict[str, list[tuple[Film, FilmScore]]]] = {}
+    for model in options.model:
+        network, spec = open_model(model, options)
+        report[model] = {}
+        for kind in options.microstructures:
+            for background in options.backgrounds:
+                folder = None if background == "perlin" else str(options.background_folder)
+                made = films(options.films, kind, folder=folder, size_px=options.size, length=options.film_frames)
+                name = f"{kind}, {background}"
+                report[model][name] = []
+                for film in made:
+                    frames = tqdm(film.frames(), f"{model}, {name}, film {film.seed}", total=film.length, mininterval=2)
+                    score = follow(StackAnalysis(network, spec), film, frames)
+                    report[model][name].append((film, score))
     return report
 
 
