@@ -83,7 +83,8 @@ class Family(Generic[F, S, R]):
         model = models.get(form.model, self.name)
         spec = self.spec_of(model.manifest)
         begin = time.perf_counter()
-        micrograph = read(data, pixel_size_nm=form.pixel_size_nm, frame=form.frame, max_pixels=max_pixels)
+        frame = form.frame if "frame" in form.model_fields_set else None
+        micrograph = read(data, pixel_size_nm=form.pixel_size_nm, frame=frame, max_pixels=max_pixels)
         read_ms = (time.perf_counter() - begin) * 1000
         result = self.analyse(micrograph, Watched(model, gone), spec, form, request_id)
         return result.model_copy(update={"timings_ms": result.timings_ms.model_copy(update={"read": read_ms})})

@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from numbers import Real
@@ -70,7 +70,7 @@ def read(
     data: bytes,
     *,
     pixel_size_nm: float | tuple[float, float] | None = None,
-    frame: int = 0,
+    frame: int | None = None,
     max_pixels: int = MAX_PIXELS,
     companion: bytes | None = None,
 ) -> Micrograph:
@@ -78,7 +78,7 @@ def read(
 
     data: of any format that `sniff` knows.
     pixel_size_nm: of one pixel, or of its (x, y); wins over what the file says.
-    frame: of a stack, from 0.
+    frame: of a stack, from 0; without it the first, with a notice where there are more.
     max_pixels: more in one frame are refused, by the header alone.
     companion: the .emi of a .ser or the other way round; TIA splits a micrograph into the two.
 
@@ -87,7 +87,11 @@ def read(
     EmptyBody, UnsupportedFormat, UnreadableMicrograph, TooLarge, InvalidParameter, MissingDependency: and no other.
     """
     argument = checked_pixel_size(pixel_size_nm)
-    return read_bytes(bytes(data), argument, Request(_checked_frame(frame), max_pixels, companion))
+    request = Request(0 if frame is None else _checked_frame(frame), max_pixels, companion)
+    micrograph = read_bytes(bytes(data), argument, request)
+    if frame is None and micrograph.frames > 1:
+        micrograph = replace(micrograph, notices=(*micrograph.notices, _first_of(micrograph.frames)))
+    return micrograph
 
 
 def read_bytes(
@@ -150,7 +154,7 @@ def read_file(
     path: str | Path,
     *,
     pixel_size_nm: float | tuple[float, float] | None = None,
-    frame: int = 0,
+    frame: int | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> Micrograph:
     """Read a micrograph from a file, with the .ser or .emi beside it; otherwise as `read`.
@@ -223,6 +227,14 @@ def _checked_frame(frame: int) -> int:
     if not isinstance(frame, int | np.integer) or isinstance(frame, bool) or frame < 0:
         raise InvalidParameter(f"{frame!r} is not a frame.", remedy="Pass a whole number from 0.", field="frame")
     return int(frame)
+
+
+def _first_of(frames: int) -> Notice:
+    return Notice(
+        code="first_frame_only",
+        message=f"The file holds {frames} frames; the first was taken.",
+        remedy=f"Pass frame, from 0 to {frames - 1}; dislocation lines can be followed over all of them.",
+    )
 
 
 def _disagreement(argument: tuple[float, float], file: tuple[float, float] | None) -> tuple[Notice, ...]:

@@ -65,6 +65,14 @@ def test_preview_is_the_picture_as_grey(service: TestClient) -> None:
     assert picture[:, 30:].min() == 255
 
 
+@pytest.mark.parametrize("path", ["/v1/atoms", "/v1/defects", "/v1/dislocations"])
+def test_the_first_frame_of_a_stack_is_not_taken_silently(service: TestClient, path: str) -> None:
+    stack = npy(np.stack([picture(), picture()[::-1]]))
+    asked: list[dict[str, str]] = [{}, {"frame": "0"}, {"frame": "1"}]
+    codes = [{notice["code"] for notice in post(service, stack, path, **fields).json()["warnings"]} for fields in asked]
+    assert ["first_frame_only" in found for found in codes] == [True, False, False]
+
+
 def test_probes_answer_without_a_model(service: TestClient) -> None:
     for path in ("/livez", "/readyz", "/healthz"):
         wait_until_loaded(service)

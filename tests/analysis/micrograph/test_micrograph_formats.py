@@ -206,6 +206,17 @@ def test_stacks(grey: np.ndarray, tiff: Save, npy: Save, mrc: Save) -> None:
         assert caught.value.field == "frame"
 
 
+def test_the_first_frame_of_a_stack_is_not_taken_silently(grey: np.ndarray, npy: Save) -> None:
+    stack = npy(np.stack([grey, grey[::-1], grey[:, ::-1]]))
+    (notice,) = read(stack).notices
+    assert notice.code == "first_frame_only"
+    assert "3 frames" in notice.message
+    assert "0 to 2" in notice.remedy
+    assert not read(stack, frame=0).notices
+    assert not read(stack, frame=2).notices
+    assert not read(npy(grey)).notices
+
+
 def test_npy_colours_are_told_from_stacks(grey: np.ndarray, rgb: np.ndarray, npy: Save) -> None:
     assert shows(read(npy(rgb)), rgb @ np.array(LUMA), tolerance=1e-4)
     assert shows(read(npy(np.stack([rgb, rgb[::-1]])), frame=1), rgb[::-1] @ np.array(LUMA), tolerance=1e-4)
