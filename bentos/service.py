@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from threading import Thread
+from threading import Event, Thread
 
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # before bentoml is imported: it would report its use
 
@@ -23,7 +23,7 @@ from bentos.family import AnyFamily
 from bentos.front import Front
 from bentos.models import Models
 from bentos.pool import Pool
-from emserve.exceptions import EmserveError, StoreError
+from emserve.exceptions import EmserveError, InternalError, ServiceError, StoreError
 
 log = logging.getLogger("emserve.service")
 log.setLevel(logging.INFO)
@@ -32,48 +32,77 @@ logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 # BentoML's own limit only has to be out of the way: its answer would have another shape.
 MARGIN_S = 30
+WATCH_S = 2.0  # between two looks at networks that run elsewhere
 
 
 class Readiness:
-    """Opens the default model of every family that has one and runs it once, beside the start of the server."""
+    """Opens the default model of every family that has one and runs it once, beside the start of the server.
+
+    Where networks run in another process, it waits for that, and follows it from then on.
+    """
 
     def __init__(self, models: Models, max_pixels: int) -> None:
         self._models = models
         self._max_pixels = max_pixels
+        self._stopped = Event()
         self.unready: str | None = "the default models are being loaded."
 
     def start(self) -> None:
         """Begins in a thread of its own, so that the process answers /livez meanwhile."""
-        Thread(target=self._warm_up, name="emserve-warm-up", daemon=True).start()
+        Thread(target=self._follow, name="emserve-readiness", daemon=True).start()
 
-    def _warm_up(self) -> None:
+    def stop(self) -> None:
+        """Ends it."""
+        self._stopped.set()
+
+    def _follow(self) -> None:
+        try:
+            self._say(self._warm_up())
+            while self.unready is not None:
+                self._stopped.wait(WATCH_S)
+                self._say(self._warm_up())
+            while (elsewhere := self._models.elsewhere()) and not self._stopped.wait(WATCH_S):
+                self._say(next(filter(None, (model.unready() for model in elsewhere)), None))
+        except EmserveError as error:
+            self._say(str(error))
+        except Exception as error:
+            self.unready = f"{type(error).__name__} at the first run of a default model."
+            log.exception("not ready")
+
+    def _warm_up(self) -> str | None:
+        """Why it did not work although it may yet: what runs the networks is not there."""
         try:
             for family in self._families():
                 model = family.warm_up(self._models, max_pixels=self._max_pixels)
                 log.info("loaded: %s %s, %s %s", model.name, model.version, model.runtime, model.precision)
-        except EmserveError as error:
-            self.unready = str(error)
-            log.error("not ready: %s", error)
-        except Exception as error:
-            self.unready = f"{type(error).__name__} at the first run of a default model."
-            log.exception("not ready")
-        else:
-            self.unready = None
+        except ServiceError as error:
+            if self._stopped.is_set() or isinstance(error, InternalError):
+                raise
+            return str(error)
+        return None
+
+    def _say(self, unready: str | None) -> None:
+        if unready == self.unready:
+            return
+        self.unready = unready
+        if unready is None:
             log.info("ready")
+        else:
+            log.error("not ready: %s", unready)
 
     def _families(self) -> list[AnyFamily]:
-        served = [family for family in FAMILIES if self._models.store.manifests(family.name)]
+        served = [family for family in FAMILIES if self._models.of(family.name)]
         if not served:
             raise StoreError(
-                f"The store at '{self._models.store.root}' has no model.",
-                remedy="Set EMSERVE_STORE to a folder that has one, or export one into this.",
+                f"The store at '{self._models.store.root}' has no model of a family that is served.",
+                remedy="Set EMSERVE_STORE to a folder that has one, export one into this, or see EMSERVE_FAMILIES.",
             )
         return [family for family in served if self._models.has_default(family.name)]
 
 
 def build(limits: settings.Settings) -> bentoml.Service[object]:
     """A BentoML service with these limits."""
-    models = Models()
+    models = Models(limits.families)
     pool = Pool(limits.workers, limits.queue, limits.timeout_s)
     readiness = Readiness(models, limits.max_pixels)
     application = api.create(limits, models, pool)
@@ -91,6 +120,7 @@ def build(limits: settings.Settings) -> bentoml.Service[object]:
 
         @bentoml.on_shutdown
         def stop(self) -> None:
+            readiness.stop()
             pool.close()
 
     service: bentoml.Service[object] = bentoml.service(

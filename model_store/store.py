@@ -34,20 +34,24 @@ class Model:
         self.folder = folder
         self._info = info
         self._session = session
-        if isinstance(session, runtimes.Elsewhere) and manifest.takes_batches:
-            here = {**manifest.input, "batch": session.tiles_at_once}
-            self.manifest = manifest.model_copy(update={"input": here})
+        self._elsewhere = session if isinstance(session, runtimes.Elsewhere) else None
+        if self._elsewhere is not None and manifest.takes_batches:
+            there = {**manifest.input, "batch": self._elsewhere.tiles_at_once}
+            self.manifest = manifest.model_copy(update={"input": there})
 
     @property
     def info(self) -> ModelInfo:
         """What an answer says about it; where it runs elsewhere, the server and the model's version there too."""
-        if not isinstance(self._session, runtimes.Elsewhere):
-            return self._info
-        return self._info.model_copy(update=self._session.about())
+        return self._info if self._elsewhere is None else self._info.model_copy(update=self._elsewhere.about())
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it runs in another process, which can go away and come back."""
+        return self._elsewhere is not None
 
     def unready(self) -> str | None:
-        """Why it cannot answer now, or None; asks whatever runs it, a network of this process always can."""
-        return self._session.unready() if isinstance(self._session, runtimes.Elsewhere) else None
+        """Why it cannot answer now, or None; a network of this process always can, of another the server is asked."""
+        return None if self._elsewhere is None else self._elsewhere.unready()
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """The first output for the first input; for networks that have one of each. (N, C, H, W) in and out."""

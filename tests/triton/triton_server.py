@@ -18,9 +18,17 @@ BACKENDS = Path(__file__).parent / "backends"
 
 
 def environment(root: Path) -> Path | None:
-    """The folder of packages that holds the server, or None where it has not been made."""
-    found = sorted((root / ".venv-triton").glob("lib/python3.*/site-packages/pytriton/tritonserver/bin/tritonserver"))
-    return found[0].parents[3] if found else None
+    """The folder of packages that holds the server, or None where it has not been made, or not for this Python."""
+    for packages in sorted((root / ".venv-triton").glob("lib/python3.*/site-packages")):
+        if _stub(packages).is_file():
+            return packages
+    return None
+
+
+def _stub(packages: Path) -> Path:
+    """What runs a backend that is written in Python; there is one for each version of it."""
+    stubs = packages / "pytriton" / "tritonserver" / "python_backend_stubs"
+    return stubs / packages.parent.name.removeprefix("python") / "triton_python_backend_stub"
 
 
 class TritonServer:
@@ -34,8 +42,9 @@ class TritonServer:
         self._work = work
         self._options = options
         self._python = python or packages.parents[2] / "bin" / "python3"
-        self._libraries = packages.parent.parent.parent, packages / "nvidia_pytriton.libs"
+        self._libraries = packages / "nvidia_pytriton.libs"
         self._process: subprocess.Popen[bytes] | None = None
+        self._memory: set[Path] = set()
         self.http, self.grpc, self.metrics = _free_ports(3)
         self._make_backends()
 
@@ -44,8 +53,7 @@ class TritonServer:
         # model.py in the current folder would be taken for the backend's.
         python = self._work / "backends" / "python"
         shutil.copytree(self._server / "backends" / "python", python)
-        version = self._server.parents[2].name.removeprefix("python")
-        shutil.copy(self._server / "python_backend_stubs" / version / "triton_python_backend_stub", python)
+        shutil.copy(_stub(self._server.parents[1]), python)
         shutil.copytree(BACKENDS, self._work / "backends", dirs_exist_ok=True)
         (self._work / "empty").mkdir()
 
@@ -64,7 +72,7 @@ class TritonServer:
         }
         settings = inherited | {
             "PATH": f"{self._python.parent}{os.pathsep}{os.environ['PATH']}",  # the stub takes `python3` from there
-            "LD_LIBRARY_PATH": f"{configured.stdout.strip()}{os.pathsep}{self._libraries[1]}",
+            "LD_LIBRARY_PATH": f"{configured.stdout.strip()}{os.pathsep}{self._libraries}",
             "OMP_NUM_THREADS": "1",
         }
         command = [
@@ -79,7 +87,7 @@ class TritonServer:
             "--pinned-memory-pool-byte-size=0",
             "--disable-auto-complete-config",
             "--strict-readiness=true",
-            "--exit-timeout-secs=3",
+            "--exit-timeout-secs=10",
             *self._options,
         ]
         with self.log_file.open("ab") as log:
@@ -93,6 +101,7 @@ class TritonServer:
         begin = time.monotonic()
         while time.monotonic() - begin < limit_s and self.running():
             if self.ready():
+                self._memory |= self._own_memory()
                 return
             time.sleep(0.05)
         self.kill()
@@ -127,6 +136,16 @@ class TritonServer:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+        for file in self._memory:  # what a server that was killed leaves behind
+            file.unlink(missing_ok=True)
+
+    def _own_memory(self) -> set[Path]:
+        """The files of shared memory that it has made for its backends, by its own map of its memory."""
+        assert self._process is not None
+        with suppress(OSError):
+            lines = Path(f"/proc/{self._process.pid}/maps").read_text().splitlines()
+            return {Path(line.split()[-1]) for line in lines if "/dev/shm/triton_" in line and "deleted" not in line}
+        return set()
 
     def log(self) -> str:
         """All that it has written."""

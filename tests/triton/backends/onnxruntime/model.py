@@ -47,11 +47,13 @@ class TritonPythonModel:
             return [self._respond(self._run(feeds)) for feeds in given]
         outputs = self._run({name: np.concatenate([feeds[name] for feeds in given]) for name in self.inputs})
         ends = np.cumsum([len(feeds[self.inputs[0]]) for feeds in given])[:-1]
-        return [self._respond(list(parts)) for parts in zip(*(np.split(array, ends) for array in outputs))]
+        return [self._respond(list(parts)) for parts in zip(*(np.split(array, ends) for array in outputs), strict=True)]
 
     def _run(self, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
         return self.session.run(self.outputs, feeds)
 
     def _respond(self, arrays: list[np.ndarray]) -> pb_utils.InferenceResponse:
-        tensors = [pb_utils.Tensor(name, np.ascontiguousarray(array)) for name, array in zip(self.outputs, arrays)]
+        tensors = [
+            pb_utils.Tensor(name, np.ascontiguousarray(array)) for name, array in zip(self.outputs, arrays, strict=True)
+        ]
         return pb_utils.InferenceResponse(tensors)
