@@ -22,6 +22,7 @@ from bentos.parameters import FamilyForm
 from emserve.exceptions import StoreError
 from emserve.results import ModelInfo, Result
 from model_store.manifest import Manifest
+from model_store.request import REQUEST_ID
 from model_store.store import Model
 
 F = TypeVar("F", bound=FamilyForm)
@@ -80,6 +81,7 @@ class Family(Generic[F, S, R]):
 
     def answer(self, data: bytes, form: F, models: Models, *, max_pixels: int, request_id: str, gone: Event) -> R:
         """The answer for a file. Raises every InputError that its bytes and parameters can have."""
+        REQUEST_ID.set(request_id)
         model = models.get(form.model, self.name)
         spec = self.spec_of(model.manifest)
         begin = time.perf_counter()
