@@ -45,11 +45,10 @@ def _same(a: Line, b: Line) -> bool:
     reach = _reach(a, b)
     if not near(a, b, reach):
         return False
-    return (
-        beside(a, b, reach).mean() > COVERED
-        or beside(b, a, reach).mean() > COVERED
-        or dice_loss(a.mask, b.mask) < DUPLICATE_LOSS
-    ) and _overlap(a, b) is None
+    of_a, of_b = beside(a, b, reach)
+    return (of_a.mean() > COVERED or of_b.mean() > COVERED or dice_loss(a.mask, b.mask) < DUPLICATE_LOSS) and _overlap(
+        a, b
+    ) is None
 
 
 def overlapping_joined(lines: Sequence[Line]) -> list[Line]:
@@ -80,14 +79,17 @@ def _overlap(a: Line, b: Line) -> tuple[float, Line] | None:
     reach = _reach(a, b)
     if not near(a, b, reach):
         return None
-    for first in (a, a.reversed()):
-        for second in (b, b.reversed()):
+    of_a, of_b = beside(a, b, reach)
+    for a_turned in (False, True):
+        for b_turned in (False, True):
             # the end of the first is the beginning of the second, and goes on into it
-            with_second, with_first = beside(first, second, reach), beside(second, first, reach)
+            with_second = of_a[::-1] if a_turned else of_a
+            with_first = of_b[::-1] if b_turned else of_b
             tail = int(np.argmin(with_second[::-1])) if not with_second.all() else len(with_second)
             head = int(np.argmin(with_first)) if not with_first.all() else len(with_first)
             if min(tail, head) < 2 or tail == len(with_second) or head == len(with_first):
                 continue
+            first, second = a.reversed() if a_turned else a, b.reversed() if b_turned else b
             shared_px = min(
                 tail * first.length_px / (len(first.sparse) - 1), head * second.length_px / (len(second.sparse) - 1)
             )

@@ -74,10 +74,16 @@ class Line:
 
     def moved(self, dx: int, dy: int) -> Line:
         """The same line elsewhere: from a tile's pixels to the picture's."""
+        if dx == dy == 0:
+            return self
         return Line(self.path + np.array((dx, dy)), self.mask.moved(dx, dy), self.score, self.evidence)
 
     def reversed(self) -> Line:
         """The same line from its other end."""
+        return self._reversed
+
+    @cached_property
+    def _reversed(self) -> Line:
         return Line(self.path[::-1], self.mask, self.score, self.evidence)
 
 
@@ -87,9 +93,10 @@ def dice_loss(a: Mask, b: Mask) -> float:
     return 1 - 2 * intersection_px(a, b) / both if both else 0.0
 
 
-def beside(a: Line, b: Line, reach_px: float) -> BoolArray:
-    """Which of `a.sparse` lie within a distance of line b."""
-    return np.asarray(cdist(a.sparse, b.sparse).min(axis=1) <= np.hypot(reach_px, _STEP_PX / 2))
+def beside(a: Line, b: Line, reach_px: float) -> tuple[BoolArray, BoolArray]:
+    """Which of `a.sparse` lie within a distance of line b, and which of `b.sparse` within that of line a."""
+    close = cdist(a.sparse, b.sparse) <= np.hypot(reach_px, _STEP_PX / 2)
+    return close.any(axis=1), close.any(axis=0)
 
 
 def near(a: Line, b: Line, margin_px: float) -> bool:

@@ -12,9 +12,8 @@ from collections.abc import Sequence, Set
 import numpy as np
 import numpy.typing as npt
 import scipy.ndimage as ndi
-from scipy.sparse import coo_array, csr_array
-from scipy.sparse.csgraph import connected_components, depth_first_order, minimum_spanning_tree
-from scipy.spatial import cKDTree
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 from skimage.morphology import skeletonize
 
 FloatArray = npt.NDArray[np.float64]
@@ -23,6 +22,7 @@ IntArray = npt.NDArray[np.intp]
 
 _REACH_PX = 12  # over so many points a branch's direction at a junction is taken
 _STRAIGHT = np.cos(np.radians(60))  # branches go on as one line where they turn by less than 60°
+_STEPS = ((0, 1, 1.0), (1, -1, 2**0.5), (1, 0, 1.0), (1, 1, 2**0.5))  # down, right, length: to the pixels after one
 _CENTRING = 3.0  # px along the line over which its direction is smoothed when points move to the middle of the mask
 
 
@@ -79,23 +79,17 @@ def ordered_paths(thin: BoolArray, *, spur_px: float, bridge_px: float) -> list[
     xy = np.column_stack([columns, rows]).astype(np.float64)
     if len(xy) < 2:
         return []
-    pairs = cKDTree(xy).query_pairs(1.5, output_type="ndarray")
-    steps = np.hypot(*(xy[pairs[:, 0]] - xy[pairs[:, 1]]).T)
-    # the tree leaves out the diagonals beside a corner, which would look like junctions
-    tree = minimum_spanning_tree(coo_array((steps, (pairs[:, 0], pairs[:, 1])), (len(xy), len(xy))))
-    tree = csr_array(tree + tree.T)
-    count, part = connected_components(tree, directed=False)
-    degree = np.diff(tree.indptr)
+    neighbours, part = _tree(rows, columns)
+    degree = np.array([len(near) for near in neighbours])
     paths: list[FloatArray] = []
-    for k in range(count):
+    for k in range(part.max() + 1):
         members = np.flatnonzero(part == k)
         if len(members) < 2:
             continue
         if degree[members].max() <= 2:
-            start = members[np.argmin(degree[members])]
-            paths.append(xy[depth_first_order(tree, start, directed=False, return_predecessors=False)])
+            paths.append(xy[_chain(neighbours, int(members[np.argmin(degree[members])]))])
         else:
-            branches = _without_spurs(_branches(tree, members, degree), xy, spur_px)
+            branches = _without_spurs(_branches(neighbours, members, degree), xy, spur_px)
             paths += _lines_of(branches, xy, bridge_px)
     return paths
 
@@ -127,10 +121,48 @@ def centred(path: FloatArray, mask: BoolArray, *, reach_px: float) -> FloatArray
     return np.asarray(path + shift[:, None] * normal)
 
 
-def _branches(tree: csr_array, members: IntArray, degree: IntArray) -> list[list[int]]:
+def _tree(rows: IntArray, columns: IntArray) -> tuple[list[list[int]], IntArray]:
+    """The neighbours of every pixel of a skeleton, without rings, and the number (n,) of the piece that it is in.
+
+    Of the steps to the eight pixels around it the shortest ones that keep a piece together: that leaves out the
+    diagonals beside a corner, which would look like junctions.
+
+    Parameters
+    ----------
+    rows, columns: (n,) of the pixels, row by row.
+    """
+    n = len(rows)
+    number = np.full((rows[-1] - rows[0] + 2, np.ptp(columns) + 3), -1, np.intp)
+    y, x = rows - rows[0], columns - columns.min() + 1
+    number[y, x] = np.arange(n)
+    later = np.stack([number[y + down, x + right] for down, right, _ in _STEPS], axis=1)
+    there = later >= 0
+    lengths = np.broadcast_to([length for *_, length in _STEPS], later.shape)
+    starts = np.concatenate([[0], np.cumsum(there.sum(axis=1))])
+    tree = minimum_spanning_tree(csr_array((lengths[there], later[there], starts), shape=(n, n)))
+    a, b = np.repeat(np.arange(n), np.diff(tree.indptr)), tree.indices
+    neighbours: list[list[int]] = [[] for _ in range(n)]
+    for i, j in zip(a.tolist(), b.tolist(), strict=True):
+        neighbours[i].append(j)
+        neighbours[j].append(i)
+    for near in neighbours:
+        near.sort()
+    whole = len(a) == n - 1
+    return neighbours, np.zeros(n, np.intp) if whole else connected_components(tree, directed=False)[1]
+
+
+def _chain(neighbours: list[list[int]], start: int) -> list[int]:
+    """The pixels of a piece without junctions, from one of its ends to the other."""
+    chain, before = [start], -1
+    while following := [i for i in neighbours[chain[-1]] if i != before]:
+        before = chain[-1]
+        chain.append(following[0])
+    return chain
+
+
+def _branches(neighbours: list[list[int]], members: IntArray, degree: IntArray) -> list[list[int]]:
     """A tree cut at its junctions: chains of nodes from end or junction to end or junction."""
-    neighbours = {int(i): tree.indices[tree.indptr[i] : tree.indptr[i + 1]].tolist() for i in members}
-    stops = {i for i in neighbours if degree[i] != 2}
+    stops = {int(i) for i in members if degree[i] != 2}
     branches = []
     for stop in sorted(stops):
         for step in neighbours[stop]:
