@@ -31,6 +31,7 @@ from bentos.pool import Place, Pool
 from bentos.settings import Settings
 from emserve.exceptions import DeadlineExceeded, EmserveError
 from emserve.results import DislocationsFrame, Notice, StackError, StackMessage
+from model_store.request import REQUEST_ID
 
 log = logging.getLogger("emserve.service")
 
@@ -165,6 +166,7 @@ class Stack(StreamingResponse):
 
     async def _write(self, course: Messages, place: Place, request: Request, send: Send) -> None:
         def work(gone: Event) -> tuple[StackMessage, bytes] | None:
+            REQUEST_ID.set(request.state.request_id)  # of this thread, which may be another one for each frame
             message = next(course, None)
             return None if message is None else (message, message.model_dump_json().encode() + b"\n")
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -111,3 +114,25 @@ def test_classes_are_called_and_coloured_as_in_the_client(pages: Path) -> None:
     assert listed == colours
     for name in names[:3]:
         assert f'{name}: "{defect_classes.title(name)}"' in script
+
+
+def test_frames_are_packed_as_one_file_in_the_order_of_their_numbers(pages: Path, tmp_path: Path) -> None:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node, which runs scripts of pages outside a browser, is not here")
+    script = """
+    import { writeFileSync } from "fs"
+    import { File } from "buffer"
+    globalThis.File ??= File
+    const { zip } = await import("./zip.mjs")
+    const files = [10, 9, 2].map(k => new globalThis.File([`frame ${k}`.repeat(k)], `µ_${k}.tif`))
+    writeFileSync("frames.zip", Buffer.from(await (await zip(files)).arrayBuffer()))
+    """
+    (tmp_path / "zip.mjs").write_text((pages / "assets" / "zip.js").read_text(), encoding="utf-8")
+    (tmp_path / "pack.mjs").write_text(script, encoding="utf-8")
+    done = subprocess.run([node, "pack.mjs"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(tmp_path / "frames.zip") as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == ["000000_µ_2.tif", "000001_µ_9.tif", "000002_µ_10.tif"]
+        assert archive.read("000001_µ_9.tif") == b"frame 9" * 9

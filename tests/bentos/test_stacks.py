@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from starlette.requests import ClientDisconnect
 from starlette.testclient import TestClient
 
 from analysis.dislocations.stack import StackAnalysis
@@ -272,6 +273,7 @@ class Connection:
     """A request whose answer is read as slowly as is wished: `allow` lets one more message through."""
 
     def __init__(self, data: bytes) -> None:
+        self.uploaded: int | None = None  # bytes before the upload stops; None for all
         request = httpx.Request("POST", f"http://x{STACK}", files={"file": ("film", data)})
         self._body = request.read()
         self._sent = False
@@ -292,7 +294,7 @@ class Connection:
     async def receive(self) -> Any:
         if not self._sent:
             self._sent = True
-            return {"type": "http.request", "body": self._body, "more_body": False}
+            return {"type": "http.request", "body": self._body[: self.uploaded], "more_body": self.uploaded is not None}
         await self.hung_up.wait()
         return {"type": "http.disconnect"}
 
@@ -361,6 +363,22 @@ def test_a_client_that_goes_away_stops_the_work(course: Any, tmp_path: Path, mon
 
     stream(course, reader, scene)
     assert reader.read <= 2
+
+
+def test_a_client_that_goes_away_while_it_uploads(course: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    reader = Reader(3)
+
+    async def scene(connection: Connection, pool: Pool, task: Any) -> None:
+        connection.uploaded = 5000
+        await until(lambda: list(tmp_path.rglob("upload_*")))
+        connection.hung_up.set()
+        with pytest.raises(ClientDisconnect):
+            await task
+        assert (pool._taken, pool._stacks, list(tmp_path.iterdir())) == (0, 0, [])
+
+    stream(course, reader, scene)
+    assert reader.read == 0
 
 
 def test_somebody_who_does_not_read_on_loses_the_place(course: Any) -> None:
