@@ -12,6 +12,7 @@ from analysis.dislocations.preprocess import InputSpec, prepare
 from analysis.dislocations.slip_traces import slip_traces
 from analysis.dislocations.statistics import LineStatistics, LineTension, MeasuredLine, describe, measured
 from analysis.dislocations.tiles import find_in_tiles
+from analysis.dislocations.trace_ends import without_trace_ends
 from analysis.micrograph import Micrograph
 from analysis.network import Network
 from emserve.exceptions import InvalidParameter
@@ -77,8 +78,9 @@ def analyse(
     height, width = prepared.field_height_px, micrograph.pixels.shape[1]
     size = _pixel_size(micrograph)
     scale = (prepared.scale_x, prepared.scale_y)
-    is_trace = slip_traces(found.lines, *prepared.pixels.shape)
-    every = [measured(line, height, width, scale=scale, pixel_size_nm=size) for line in found.lines]
+    separated, stretches = without_trace_ends(found.lines)
+    is_trace = [*slip_traces(separated, *prepared.pixels.shape), *(True for _ in stretches)]
+    every = [measured(line, height, width, scale=scale, pixel_size_nm=size) for line in (*separated, *stretches)]
     lines = tuple(line for line, trace in zip(every, is_trace, strict=True) if not trace)
     statistics = describe(lines, height, width, pixel_size_nm=size)
     end = time.perf_counter()
