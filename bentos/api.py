@@ -159,7 +159,7 @@ def _follow(api: FastAPI, settings: Settings, models: Models, pool: Pool) -> Non
         openapi_extra=openapi.multipart(StackForm),
     )
     async def follow(request: Request) -> Response:
-        """Finds the lines of each frame of a video, a stack, or pictures in an uncompressed ZIP, and links them.
+        """Finds the lines of each frame of a video, a stack, or pictures in a ZIP, and links them.
 
         The answer comes line by line: a `frame` as soon as each is analysed, then the `tracks` over all of them. Where
         the video breaks off, the tracks are those of the frames before, and an `error` is the last line.
