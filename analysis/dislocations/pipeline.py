@@ -74,7 +74,8 @@ def analyse(
     begin = time.perf_counter()
     prepared = prepare(micrograph, spec)
     prepared_at = time.perf_counter()
-    found = find_in_tiles(network.run, prepared.pixels, spec, replace(Rules(), threshold=level))
+    rules = replace(Rules(), threshold=level, shortest_px=spec.shortest_px)
+    found = find_in_tiles(network.run, prepared.pixels, spec, rules)
     height, width = prepared.field_height_px, micrograph.pixels.shape[1]
     size = _pixel_size(micrograph)
     scale = (prepared.scale_x, prepared.scale_y)

@@ -31,6 +31,7 @@ class InputSpec(BaseModel):
     """What a lines' network expects and answers: the `input` block of its manifest.
 
     most_lines: number of its maps, N: as many lines as it can answer in one picture. threshold: of the maps.
+    shortest_px: lines shorter than this are not answered; the network finds short ones in noise.
     pixel_size_range_nm: pictures outside it are resampled to its nearer end; None for any.
     longest_px: a picture whose longer side is longer is shrunk to it, as lines many pixels wide are not known; 0 for
     never. multiple_of: height and width of the input are multiples of this. tile_px, overlap_px: larger pictures, and
@@ -43,6 +44,7 @@ class InputSpec(BaseModel):
     percentiles: tuple[float, float] = (0.1, 99.9)
     most_lines: PositiveInt = 20
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    shortest_px: PositiveFloat = 20.0
     pixel_size_range_nm: tuple[PositiveFloat, PositiveFloat] | None = None
     longest_px: Annotated[int, Field(ge=0)] = 0
     multiple_of: PositiveInt = 32

@@ -36,11 +36,16 @@ class TorchNetwork:
         return masks.float().cpu().numpy()
 
 
+SHORTEST_PX = 40.0
+"""Synthetic lines are hardly ever shorter; what networks find in noise mostly is."""
+
+
 def input_spec(network: LineNetwork, settings: Settings) -> InputSpec:
     """The `input` block of the network's manifest: lines of a px width as in training, in tiles of that size."""
     size = settings.size_px
     return InputSpec(
         most_lines=network.masks,
+        shortest_px=SHORTEST_PX,
         multiple_of=network.stride,
         tile_px=size,
         smallest_tile_px=min(192, size),

@@ -232,6 +232,13 @@ def test_grey_values_are_scaled_as_in_training() -> None:
     assert prepare(Micrograph(pixels), InputSpec()).pixels == pytest.approx(scale(pixels, (0.1, 99.9)))
 
 
+def test_lines_shorter_than_the_network_s_own_are_not_answered(network: DarkNetwork) -> None:
+    courses = [straight(60, 60, 60, 95), straight(150, 60, 150, 140)]
+    micrograph = Micrograph(picture([draw(course, SHAPE) for course in courses]))
+    assert len(analyse(micrograph, network, InputSpec()).lines) == 2
+    assert_courses(analyse(micrograph, network, InputSpec(shortest_px=50)), courses[1:])
+
+
 @pytest.mark.parametrize("size_nm", [(0.003, 0.003), (60.0, 60.0), (1.0, 60.0)])
 def test_a_pixel_size_at_which_no_line_is_seen(network: DarkNetwork, size_nm: tuple[float, float]) -> None:
     """Passed, it is refused; the file's own is told of, and the picture is left as it is."""
