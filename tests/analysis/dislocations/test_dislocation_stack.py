@@ -116,6 +116,20 @@ def test_an_empty_frame_among_others(network: DarkNetwork, spec: InputSpec) -> N
     assert {track.finds for track in stack.tracks()} == {3}
 
 
+@pytest.mark.parametrize("grey", [0.0, 90.0])
+def test_a_frame_that_shows_nothing_among_others(network: DarkNetwork, spec: InputSpec, grey: float) -> None:
+    """A blanked beam: no line is found in it, and the tracks go on behind it."""
+    video = Video(3, np.full(3, 2.0))
+    stack = StackAnalysis(network, spec, memory=2)
+    counts = []
+    for k in range(5):
+        frame = video.frame(k) if k != 2 else Micrograph(np.full(SHAPE, grey, np.float32), 0.5, 0.5, "argument")
+        network.level = -1 if k == 2 else 0.4
+        counts.append(len(stack.add(frame).lines.lines))
+    assert counts == [3, 3, 0, 3, 3]
+    assert [track.finds for track in stack.tracks()] == [4, 4, 4]
+
+
 @pytest.mark.parametrize(("parameter", "value"), [("gate_px", 0), ("gate_px", "25"), ("memory", -1), ("memory", 1.5)])
 def test_parameters_out_of_range(parameter: str, value: object, network: DarkNetwork, spec: InputSpec) -> None:
     with pytest.raises(InvalidParameter) as raised:
