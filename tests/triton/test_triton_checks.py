@@ -134,7 +134,7 @@ def test_nothing_is_left_in_shared_memory(url: str, served: Path) -> None:
 
 @pytest.mark.parametrize(
     "fault",
-    ["unknown key", "name", "dims", "no type", "specific version", "preferred size", "batch of the warm-up"],
+    ["unknown key", "name", "dims", "no type", "preferred size", "batch of the warm-up"],
 )
 def test_triton_refuses_what_the_validator_refuses(fault: str, loading: Any, blobs: Path, tmp_path: Path) -> None:
     """Those faults that are found before a backend sees the model; our adapter would not find the others."""
@@ -155,7 +155,7 @@ def test_triton_loads_what_the_validator_lets_pass(loading: Any, blobs: Path) ->
     assert problems(blobs / "atoms_blobs") == []
     shutil.copytree(blobs / "atoms_blobs", repository / "atoms_blobs")
     server.load("atoms_blobs")
-    assert server.ready()
+    assert server.ready("atoms_blobs")
 
 
 @pytest.fixture(scope="module")

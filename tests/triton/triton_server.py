@@ -107,10 +107,10 @@ class TritonServer:
         self.kill()
         raise RuntimeError(f"Triton did not become ready:\n{self.log()}")
 
-    def ready(self) -> bool:
-        """Whether it says so."""
+    def ready(self, model: str | None = None) -> bool:
+        """Whether it says so of itself, or of a model."""
         with suppress(OSError):
-            return int(self._get(self.http, "v2/health/ready").status) == 200
+            return int(self._get(self.http, f"v2/models/{model}/ready" if model else "v2/health/ready").status) == 200
         return False
 
     def running(self) -> bool:
