@@ -58,6 +58,20 @@ def test_tiles_of_several_pictures_run_together(
                 np.testing.assert_allclose(answer, here.run(batch), rtol=0, atol=1e-6)
 
 
+def test_answers_are_kept_where_that_is_asked_for(blobs: Path, start_triton: Any, setting: Callable[..., None]) -> None:
+    from export.triton.commands import Choices, write
+
+    write(Store(blobs), "atoms_blobs", Choices(cache=True))
+    with start_triton(blobs, "--cache-config=local,size=4194304") as server:
+        setting(URL=f"grpc://127.0.0.1:{server.grpc}", SHARED_MEMORY="off")
+        model = Store(blobs).open("atoms_blobs", runtime="triton")
+        before = server.counts("atoms_blobs")
+        first, second = model.run(picture(1)), model.run(picture(1))
+        requests, executions = (now - then for now, then in zip(server.counts("atoms_blobs"), before, strict=True))
+    np.testing.assert_array_equal(first, second)
+    assert (requests, executions) == (2, 1)
+
+
 def test_a_full_queue_and_a_passed_deadline(
     blobs: Path, start_triton: Any, setting: Callable[..., None], changed: Callable[..., None]
 ) -> None:

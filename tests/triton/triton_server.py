@@ -79,6 +79,7 @@ class TritonServer:
             str(self._server / "bin" / "tritonserver"),
             f"--model-repository={self.store}",
             f"--backend-directory={self._work / 'backends'}",
+            f"--cache-directory={self._server / 'caches'}",
             *(f"--{name}-address=127.0.0.1" for name in ("http", "grpc", "metrics")),
             f"--http-port={self.http}",
             f"--grpc-port={self.grpc}",
