@@ -2,8 +2,12 @@
 
 The lines themselves are the strongest thing in most frames and move on their own, so they are painted over with what
 is around them before frames are compared. What is left, dirt, precipitates and the background's texture, is whitened:
-every length down to a pixel counts alike, and no place much more than others. Without that, the few coarse and strong
-features, which say little about where they are, would decide the correlation and noise would move its peak by pixels.
+every length of a band counts alike, and no place much more than others. Without that, the few strong features would
+decide the correlation, and noise would move its peak by pixels.
+
+Two bands are compared. The coarse one, of lengths that no camera has in it, says where to look; the fine one, which
+reaches down to the pixel, says exactly where. Alone it would be held fast by the fixed pattern of the camera; where
+there is nothing coarse to be seen, it decides.
 """
 
 from __future__ import annotations
@@ -22,7 +26,9 @@ FloatArray = npt.NDArray[np.float32]
 ComplexArray = npt.NDArray[np.complex64]
 BoolArray = npt.NDArray[np.bool_]
 
-_FINE_PX, _COARSE_PX = 1.0, 10.0  # standard deviations of the Gaussians that bound the lengths that are compared
+_COARSE, _FINE = 0, 1  # the bands
+_SHORTEST_PX = (3.0, 1.0)  # standard deviation of the Gaussian that bounds each
+_LIGHT_PX = 10.0  # standard deviation of the Gaussian that is taken off as light
 _LONGEST_PX = 30.0  # wavelength: longer ones are the light
 _BINNED_PX = 1024  # frames are binned until their shorter side is below
 _LIMIT, _OUTSTANDING = 3.0, 2.0  # standard deviations at which grey values are cut off, before whitening and after
@@ -31,7 +37,8 @@ _PERIODIC = 3.0  # times the strength of its length at which a wave is cut off: 
 _SURE = 12.0  # log likelihood that a peak needs: 4.9 standard deviations of the correlation; noise alone reaches 5
 _FAR_COSTS = 6.0  # of it, times the logarithm of how far from the expected place: 8 standard deviations at 60 px
 _ALONE = 1.4  # times the next highest place of the correlation; lines that were missed, and light, have several
-_PEAK_PX = 6  # around the peak that do not count for that
+_PEAK_PX = (12, 6)  # around the peak of each band that do not count for that
+_REFINED_PX = 2  # from the coarse place is where the fine band is looked at
 _FARTHEST = 0.25  # of the frame: a larger step between two frames is not looked for
 _LEAST_OVERLAP = 0.05  # of the frame
 _RENEW = 0.08  # of the frame: after so much drift the reference is renewed, while enough of it is still in view
@@ -85,7 +92,7 @@ class DriftEstimator:
             return Drift(*before, False)
         at = (base[0] + frame.step * shift[0], base[1] + frame.step * shift[1])
         self._last = (frame, at)
-        if math.hypot(*shift) > _RENEW * min(frame.band.shape):
+        if math.hypot(*shift) > _RENEW * min(frame.seen.shape):
             self._reference, self._reference_at = frame, at
         return Drift(*at, True)
 
@@ -112,29 +119,30 @@ def line_mask(
 
 @dataclass(frozen=True, eq=False)
 class _Frame:
-    """A whitened frame of variance 1; 1 where it was seen and 0 where it was painted over; pixels binned to one."""
+    """Two whitened bands of a frame; 1 where it was seen, 0 where it was painted over; how many pixels became one."""
 
-    band: FloatArray
+    bands: tuple[FloatArray, FloatArray]
     seen: FloatArray
     step: int
 
     @property
     def farthest(self) -> int:
         """The largest shift in x and y that is looked for."""
-        return int(_FARTHEST * min(self.band.shape))
-
-    @cached_property
-    def spectra(self) -> tuple[ComplexArray, ComplexArray]:
-        """Of `band`, levelled, and of `seen`, with room for the largest shift."""
-        level = float((self.band * self.seen).sum()) / max(float(self.seen.sum()), 1.0)
-        shape = self.padded
-        return scipy.fft.rfft2(self.seen * (self.band - level), shape), scipy.fft.rfft2(self.seen, shape)
+        return int(_FARTHEST * min(self.seen.shape))
 
     @property
     def padded(self) -> tuple[int, int]:
-        """The size at which spectra are taken."""
-        height, width = (scipy.fft.next_fast_len(n + self.farthest, real=True) for n in self.band.shape)
+        """The size at which spectra are taken, with room for the largest shift."""
+        height, width = (scipy.fft.next_fast_len(n + self.farthest, real=True) for n in self.seen.shape)
         return height, width
+
+    @cached_property
+    def spectra(self) -> tuple[ComplexArray, ComplexArray, ComplexArray]:
+        """Of both bands, levelled, and of `seen`."""
+        count = max(float(self.seen.sum()), 1.0)
+        levelled = (self.seen * (band - float((band * self.seen).sum()) / count) for band in self.bands)
+        coarse, fine, seen = (scipy.fft.rfft2(part, self.padded) for part in (*levelled, self.seen))
+        return coarse, fine, seen
 
 
 def _whitened(pixels: npt.NDArray[np.floating], hidden: BoolArray) -> _Frame:
@@ -148,14 +156,19 @@ def _whitened(pixels: npt.NDArray[np.floating], hidden: BoolArray) -> _Frame:
         )
         frame, seen = frame / np.maximum(seen, 1e-6), (seen > 0.99).astype(np.float32)
     if not seen.all():
-        around = ndi.gaussian_filter(seen, _COARSE_PX / 2)
-        filled = ndi.gaussian_filter(frame * seen, _COARSE_PX / 2) / np.maximum(around, 1e-6)
+        around = ndi.gaussian_filter(seen, _LIGHT_PX / 2)
+        filled = ndi.gaussian_filter(frame * seen, _LIGHT_PX / 2) / np.maximum(around, 1e-6)
         frame = np.where(seen > 0, frame, np.where(around > 1e-3, filled, frame.mean()))
-    band = _unit(frame - ndi.gaussian_filter(frame, _COARSE_PX), seen)
-    band = _unit(_evened(np.clip(band, -_LIMIT, _LIMIT)), seen)
-    variance, share = (ndi.uniform_filter(part, _AROUND_PX, mode="constant") for part in (band * band, seen))
-    band /= np.sqrt(np.maximum(variance / np.maximum(share, 0.05), _TAMED))
-    return _Frame(np.clip(band, -_OUTSTANDING, _OUTSTANDING) * seen, seen, step)
+    flat = np.clip(_unit(frame - ndi.gaussian_filter(frame, _LIGHT_PX), seen), -_LIMIT, _LIMIT)
+    share = np.maximum(ndi.uniform_filter(seen, _AROUND_PX, mode="constant"), 0.05)
+    coarse, fine = (_tamed(_unit(_evened(flat, shortest), seen), share) * seen for shortest in _SHORTEST_PX)
+    return _Frame((coarse, fine), seen, step)
+
+
+def _tamed(band: FloatArray, share: FloatArray) -> FloatArray:
+    """A band of variance 1 without what stands out; share: of each place's surroundings that was seen."""
+    variance = ndi.uniform_filter(band * band, _AROUND_PX, mode="constant") / share
+    return np.clip(band / np.sqrt(np.maximum(variance, _TAMED)), -_OUTSTANDING, _OUTSTANDING)
 
 
 def _unit(field: FloatArray, seen: FloatArray) -> FloatArray:
@@ -164,8 +177,8 @@ def _unit(field: FloatArray, seen: FloatArray) -> FloatArray:
     return np.asarray(field / np.float32(max(math.sqrt(float((field**2).sum()) / max(float(seen.sum()), 1.0)), 1e-6)))
 
 
-def _evened(field: FloatArray) -> FloatArray:
-    """All wavelengths as strong as each other on average, but for the shortest, which are noise, and the longest."""
+def _evened(field: FloatArray, shortest_px: float) -> FloatArray:
+    """All wavelengths as strong as each other on average, but for shorter ones, and the longest."""
     spectrum = scipy.fft.rfft2(field)
     frequency = np.hypot(scipy.fft.fftfreq(field.shape[0])[:, None], scipy.fft.rfftfreq(field.shape[1])[None, :])
     rings = max(8, min(field.shape) // 4)
@@ -173,7 +186,7 @@ def _evened(field: FloatArray) -> FloatArray:
     power = np.abs(spectrum) ** 2
     count = np.bincount(ring.ravel(), minlength=rings + 1)
     mean = (np.bincount(ring.ravel(), power.ravel(), rings + 1) / np.maximum(count, 1))[ring]
-    gain = np.exp(-2 * (np.pi * _FINE_PX * frequency) ** 2) * (frequency > 1 / _LONGEST_PX)
+    gain = np.exp(-2 * (np.pi * shortest_px * frequency) ** 2) * (frequency > 1 / _LONGEST_PX)
     gain /= np.sqrt(np.maximum(np.maximum(mean, power / _PERIODIC**2), 1e-9 * float(mean.max()) + 1e-30))
     return np.asarray(scipy.fft.irfft2(spectrum * gain.astype(np.float32), field.shape), np.float32)
 
@@ -181,28 +194,53 @@ def _evened(field: FloatArray) -> FloatArray:
 def _shift(reference: _Frame, frame: _Frame, expected: tuple[float, float]) -> tuple[float, float] | None:
     """How far (dx, dy) the frame's content lies from the reference's; None where the two have nothing in common."""
     farthest = frame.farthest
-    correlation, overlap = (_correlation(a, b, frame) for a, b in zip(reference.spectra, frame.spectra, strict=True))
+    coarse, fine, overlap = (_correlation(a, b, frame) for a, b in zip(reference.spectra, frame.spectra, strict=True))
     overlap = np.maximum(overlap, _LEAST_OVERLAP * frame.seen.size)
-    # what two frames of noise give has the same spread at every shift
-    evidence = correlation / np.sqrt(overlap)
-    spread = 1.4826 * float(np.median(np.abs(evidence)))
-    if spread < 1e-6:
-        return None
-    evidence /= spread
-    likelihood = np.maximum(evidence, 0) ** 2 / 2 - _far(farthest, expected)
-    y, x = (int(i) for i in np.unravel_index(int(np.argmax(likelihood)), likelihood.shape))
-    beside = np.ones(evidence.shape, bool)
-    beside[max(0, y - _PEAK_PX) : y + _PEAK_PX + 1, max(0, x - _PEAK_PX) : x + _PEAK_PX + 1] = False
-    others = evidence[beside]
-    if not others.size or likelihood[y, x] < _SURE or evidence[y, x] < _ALONE * float(others.max()):
+    far = _far(farthest, expected)
+    place, band = _peak(coarse, overlap, far, _PEAK_PX[_COARSE]), coarse
+    if place is None:
+        place, band = _peak(fine, overlap, far, _PEAK_PX[_FINE]), fine
+    if place is None:
         return None
     # Frames overlap best where they lie on each other as they are: divided by it, the peak is not pulled there.
-    ratio = correlation / overlap
-    top, left = max(0, y - 1), max(0, x - 1)
-    close = ratio[top : y + 2, left : x + 2]
-    dy, dx = (int(i) for i in np.unravel_index(int(np.argmax(close)), close.shape))
-    y, x = top + dy, left + dx
+    if band is coarse:
+        near = _highest(fine / overlap, place, _REFINED_PX)
+        if near is not None and _likelihood(fine, overlap)[near] > _SURE:
+            place, band = near, fine
+    ratio = band / overlap
+    y, x = _highest(ratio, place, 1) or place
     return x + _vertex(ratio[y, :], x) - farthest, y + _vertex(ratio[:, x], y) - farthest
+
+
+def _likelihood(correlation: FloatArray, overlap: FloatArray) -> FloatArray:
+    """Log likelihood of every shift against chance: half the square of the standard deviations that it stands out by.
+
+    Of a correlation divided by the root of the overlap, as what two frames of noise give is then alike at all shifts.
+    """
+    evidence = correlation / np.sqrt(overlap)
+    spread = 1.4826 * float(np.median(np.abs(evidence)))
+    return np.asarray(np.maximum(evidence, 0) ** 2 / (2 * spread**2) if spread > 1e-6 else 0 * evidence, np.float32)
+
+
+def _peak(correlation: FloatArray, overlap: FloatArray, far: FloatArray, around: int) -> tuple[int, int] | None:
+    """Row and column of the peak of a correlation, None where it is not evident; far: what each place costs."""
+    likelihood = _likelihood(correlation, overlap)
+    y, x = (int(i) for i in np.unravel_index(int(np.argmax(likelihood - far)), far.shape))
+    beside = likelihood.copy()
+    beside[max(0, y - around) : y + around + 1, max(0, x - around) : x + around + 1] = 0
+    if likelihood[y, x] - far[y, x] < _SURE or likelihood[y, x] < _ALONE**2 * float(beside.max()):
+        return None
+    return y, x
+
+
+def _highest(values: FloatArray, place: tuple[int, int], reach: int) -> tuple[int, int] | None:
+    """Row and column of the highest value close to a place, None where it rises further on."""
+    top, left = (max(0, at - reach) for at in place)
+    close = values[top : place[0] + reach + 1, left : place[1] + reach + 1]
+    y, x = (int(i) for i in np.unravel_index(int(np.argmax(close)), close.shape))
+    y, x = top + y, left + x
+    around = values[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2]
+    return (y, x) if values[y, x] >= float(around.max()) else None
 
 
 def _far(farthest: int, expected: tuple[float, float]) -> FloatArray:

@@ -52,6 +52,16 @@ def test_a_faint_texture_under_broad_strong_noise(step: tuple[float, float]) -> 
         assert (drift.dx, drift.dy) == pytest.approx((k * step[0], k * step[1]), abs=0.5)
 
 
+def test_the_fixed_pattern_of_a_camera_does_not_hold_the_specimen_fast() -> None:
+    """Pixels that are brighter than others in every frame, as strong as the texture, while the specimen drifts."""
+    specimen, estimator = Specimen(grain_px=4.0), DriftEstimator()
+    pattern = 10 * np.random.default_rng(9).normal(size=SHAPE)
+    for k in range(7):
+        drift = estimator.update(specimen.frame(-3.1 * k, 2.4 * k) + pattern, NOTHING)
+        assert drift.sure
+        assert (drift.dx, drift.dy) == pytest.approx((-3.1 * k, 2.4 * k), abs=1)
+
+
 def test_lines_that_glide_do_not_drift() -> None:
     """Strong dark lines, a fifth of the frame with their margins, go 3 px a frame right, the specimen 1 px left."""
     specimen, estimator = Specimen(), DriftEstimator()
