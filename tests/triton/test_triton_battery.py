@@ -66,6 +66,27 @@ def test_outputs_are_those_of_onnx_runtime(
     )
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_a_picture_without_defects(way: str, server: Any, everything: Path, setting: Callable[..., None]) -> None:
+    protocol, shared_memory = WAYS[way]
+    setting(URL=f"{protocol}://127.0.0.1:{getattr(server, protocol)}", SHARED_MEMORY=shared_memory)
+    image = np.full((1, 64, 96), 128, np.float32)
+    found = Store(everything).open("defects_maskrcnn", runtime="triton").run_named({"image": image})
+    assert {name: array.shape for name, array in found.items()} == {
+        "boxes": (0, 4),
+        "scores": (0,),
+        "classes": (0,),
+        "masks": (0, 28, 28),
+    }
+
+
+def test_outputs_may_be_written_to(server: Any, everything: Path, setting: Callable[..., None]) -> None:
+    for protocol in ("grpc", "http"):
+        setting(URL=f"{protocol}://127.0.0.1:{getattr(server, protocol)}", SHARED_MEMORY="off")
+        output = Store(everything).open("atoms_blobs", runtime="triton").run(np.zeros((1, 1, 40, 40), np.float32))
+        assert output.flags.writeable
+
+
 def test_the_answer_names_server_and_version(server: Any, everything: Path, setting: Callable[..., None]) -> None:
     setting(URL=f"grpc://127.0.0.1:{server.grpc}")
     model = Store(everything).open("atoms_blobs", runtime="triton")

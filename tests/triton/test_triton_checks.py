@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,9 @@ import pytest
 
 from emserve.exceptions import ChecksumMismatch, InternalError, StoreError, Unavailable
 from model_store.request import REQUEST_ID
+from model_store.runtimes.triton.caller import Caller, Sharing
+from model_store.runtimes.triton.connection import unregister
+from model_store.runtimes.triton.settings import from_environment
 from model_store.store import Store
 
 pytest.importorskip("tritonclient")
@@ -126,10 +130,31 @@ def test_the_request_id_travels_along(url: str, served: Path) -> None:
         REQUEST_ID.reset(token)
 
 
-def test_nothing_is_left_in_shared_memory(url: str, served: Path) -> None:
-    before = set(Path("/dev/shm").glob("psm_*"))
-    Store(served).open("atoms_blobs", runtime="triton").run(np.zeros((1, 1, 40, 40), np.float32))
-    assert set(Path("/dev/shm").glob("psm_*")) <= before
+def test_shared_memory_is_given_back(url: str, served: Path, server: Any) -> None:
+    """Its name is gone as soon as the server knows it, and the server forgets it with the model."""
+    files, regions = set(Path("/dev/shm").glob("psm_*")), server.regions()
+    model = Store(served).open("atoms_blobs", runtime="triton")
+    model.run(np.zeros((1, 1, 40, 40), np.float32))
+    assert len(server.regions() - regions) == 1
+    assert set(Path("/dev/shm").glob("psm_*")) <= files
+    del model
+    gc.collect()
+    assert server.regions() <= regions
+
+
+def test_memory_that_may_still_be_written_to_is_left_to_the_server(url: str, served: Path, server: Any) -> None:
+    regions = server.regions()
+    sharing, settings = Sharing(from_environment()), from_environment()
+    caller = Caller(settings, sharing)
+    picture = {"micrograph": np.zeros((1, 1, 40, 40), np.float32)}
+    caller.infer("atoms_blobs", "1", picture, ["probability"], maps={}, seconds=30, request_id="")
+    (name,) = server.regions() - regions
+    caller.abandon()
+    del caller
+    gc.collect()
+    assert name in server.regions()
+    unregister(settings, name)
+    assert name not in server.regions()
 
 
 @pytest.mark.parametrize(

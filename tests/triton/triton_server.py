@@ -161,6 +161,10 @@ class TritonServer:
         (stats,) = json.load(self._get(self.http, f"v2/models/{model}/versions/{version}/stats"))["model_stats"]
         return int(stats["inference_stats"]["success"]["count"]), int(stats["execution_count"])
 
+    def regions(self) -> set[str]:
+        """Names of the shared memory that clients have made known to it."""
+        return {entry["name"] for entry in json.load(self._get(self.http, "v2/systemsharedmemory/status"))}
+
     def _get(self, port: int, path: str, data: bytes | None = None) -> Any:
         return urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", data=data, timeout=20)
 

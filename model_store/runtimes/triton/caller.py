@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from weakref import finalize
@@ -16,6 +18,7 @@ from model_store.runtimes.triton.settings import Settings
 log = logging.getLogger("emserve.triton")
 
 _SMALLEST = 1 << 20
+_ABANDONED_S = 600.0
 
 
 class Sharing:
@@ -23,6 +26,8 @@ class Sharing:
 
     def __init__(self, settings: Settings) -> None:
         self.refused: str | None = None
+        self._abandoned: list[tuple[float, str]] = []
+        self._lock = threading.Lock()
         if settings.shared_memory == "off":
             self.refused = "EMSERVE_TRITON_SHARED_MEMORY is 'off'"
         elif settings.shared_memory == "auto" and not settings.on_this_host:
@@ -33,9 +38,18 @@ class Sharing:
         self.refused = " ".join(str(reason).split())[:300]
         log.info("pictures are sent to Triton in messages, not in shared memory: %s", self.refused)
 
+    def abandon(self, settings: Settings, name: str) -> None:
+        """Leaves a region to the server that may still write into it; those left long ago are taken away."""
+        now = time.monotonic()
+        with self._lock:
+            late = [old for since, old in self._abandoned if now - since > _ABANDONED_S]
+            self._abandoned = [entry for entry in self._abandoned if entry[1] not in late] + [(now, name)]
+        for old in late:
+            unregister(settings, old)
+
 
 class Caller:
-    """One thread's. Its calls raise one of `errors`; after such a failure `close` it and make a new one."""
+    """One thread's. Its calls raise one of `errors`; where no answer came, `abandon` it and make a new one."""
 
     def __init__(self, settings: Settings, sharing: Sharing) -> None:
         self._settings = settings
@@ -77,9 +91,16 @@ class Caller:
                     self._sharing.refuse(error)
         return self._connection.infer(model, version, inputs, outputs, seconds=seconds, request_id=request_id)
 
-    def close(self) -> None:
-        """Ends the connection and gives the memory back."""
-        self._forget()
+    def abandon(self) -> None:
+        """Ends the connection on which an answer may still be on its way.
+
+        The server may be writing into the region: to take it away then would end the server.
+        """
+        if self._region is not None:
+            self._unregister.detach()
+            self._sharing.abandon(self._settings, self._region.name)
+            self._region.close()
+            self._region = None
         with suppress(*self.errors):
             self._connection.close()
 

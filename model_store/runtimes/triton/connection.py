@@ -151,7 +151,7 @@ class Connection:
                 kind, shape = self._described_output(result.get_output(name))
                 arrays.append(region.get(places[name], shape, DTYPE[kind]))
             else:
-                arrays.append(result.as_numpy(name))
+                arrays.append(result.as_numpy(name).copy())  # its memory is the message's, and must not be written
         return str(answered.model_version if self._is_grpc else answered["model_version"]), arrays
 
     def _described_output(self, output: Any) -> tuple[str, list[int]]:
@@ -213,7 +213,7 @@ def explained(error: Exception, what: str, seconds: float, retry_after_s: float)
         )
     return InternalError(
         f"Triton failed at {what}: {message}.",
-        remedy="Its log says more. Whether the picture is the reason shows the runtime 'onnx'.",
+        remedy="Its log says more; the runtime 'onnx' shows whether the picture is the reason.",
     )
 
 

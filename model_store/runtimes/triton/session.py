@@ -192,7 +192,7 @@ class Session:
             told = explained(error, self._what, self._settings.timeout_s, wait_s)
             if isinstance(told, Unavailable | DeadlineExceeded):  # what comes late must not be read as the next answer
                 self._local.caller = None
-                caller.close()
+                caller.abandon()
             raise told from error
 
     def _maps(self, inputs: Arrays) -> dict[str, int]:
