@@ -53,10 +53,10 @@ def _defects(manifest: Manifest) -> list[str]:
 
 def _dislocations(manifest: Manifest) -> list[str]:
     """Of the first set of pictures that the manifest has scores on."""
-    if not manifest.scores:
-        return ["nothing", "", "", ""]
-    title, scores = next(iter(manifest.scores.items()))
-    return [title, *(f"{scores[name]:.2f}" for name in ("length_score", "recall", "precision"))]
+    for title, scores in manifest.scores.items():
+        if "length_score" in scores:
+            return [title, *(f"{scores[name]:.2f}" for name in ("length_score", "recall", "precision"))]
+    return ["nothing", "", "", ""]
 
 
 FAMILIES: dict[str, tuple[tuple[str, ...], Callable[[Manifest], list[str]]]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from export.about import About
-from export.dislocations.scores import Scores, score_table, table_by_lines
+from export.dislocations.scores import Scores, film_table, score_table, table_by_lines
 from export.parity import ParityReport
 from export.sections import failures, origin, runtime_table, training_parts
 from model_store.manifest import Manifest
@@ -46,6 +46,9 @@ def _scores(scores: Scores, about: About) -> list[str]:
     parts = [about.measured.strip()] if about.measured else []
     if not scores:
         return parts or ["Not measured here. `python -m training evaluate dislocations` measures it."]
-    parts.append(score_table(scores))
-    by_lines = table_by_lines(scores)
-    return [*parts, "Length score by the number of lines in the picture:", by_lines] if by_lines else parts
+    tables = (
+        ("### Pictures", score_table(scores)),
+        ("Length score by the number of lines in the picture:", table_by_lines(scores)),
+        ("### Films", film_table(scores)),
+    )
+    return [*parts, *(part for heading, table in tables if table for part in (heading, table))]

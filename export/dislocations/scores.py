@@ -20,8 +20,22 @@ TITLES = {
 NUMBERS = (1, 6, 11, 16, 21)
 """Pictures are put together by how many lines they have: from each of these to below the next."""
 
+FILMS = "films"
+FILM_TITLES = {
+    "films": "films",
+    "lines": "lines",
+    "recall": "found",
+    "links_right": "links right",
+    "pairs_within_1_px": "pair distances within 1 px",
+    "pair_error_median_px": "median",
+    "velocities_within_5_percent": "velocities within 5 %",
+    "velocity_error_median": "median",
+    "drift_error_rms_px": "drift rms",
+}
+"""Of films of known motion."""
+
 Scores = dict[str, Any]
-"""Set of pictures → figures, with `length_score_by_lines`."""
+"""Set of pictures → figures, with `length_score_by_lines`; under `films`, kind of films → figures."""
 
 
 def read_scores(path: Path, models: Iterable[str]) -> Scores:
@@ -34,9 +48,14 @@ def read_scores(path: Path, models: Iterable[str]) -> Scores:
         ValueError: the file is no such report, or it is not clear which of its models is meant.
     """
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))["models"]
-        rows = _of_model(report, set(models), path)
-        return {title: _figures(row) for title, row in rows.items()}
+        report = json.loads(path.read_text(encoding="utf-8"))
+        rows = _of_model(report["models"], set(models), path)
+        scores: Scores = {title: _figures(row) for title, row in rows.items()}
+        if films := _of_model(report.get(FILMS, {}), set(models), path):
+            scores[FILMS] = {kind: _rounded(row, row) for kind, row in films.items()}
+        if not scores:
+            raise KeyError("models")
+        return scores
     except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} is no report of `python -m training evaluate dislocations`: {error!r}") from error
 
@@ -57,7 +76,10 @@ def collected(paths: Iterable[Path], models: Iterable[str]) -> Scores:
 
 
 def score_table(scores: Scores) -> str:
-    """The figures of every set as Markdown."""
+    """The figures of every set of pictures as Markdown; empty where there are none."""
+    scores = {title: row for title, row in scores.items() if title != FILMS}
+    if not scores:
+        return ""
     columns = [name for name in TITLES if any(name in row for row in scores.values())]
     lines = ["| | " + " | ".join(TITLES[name] for name in columns) + " |", "|---|" + "---|" * len(columns)]
     lines += [
@@ -81,7 +103,22 @@ def table_by_lines(scores: Scores) -> str:
     return "\n".join(lines)
 
 
+def film_table(scores: Scores) -> str:
+    """How well lines were followed in films of every kind, as Markdown; empty where there are none."""
+    films: Scores = scores.get(FILMS, {})
+    if not films:
+        return ""
+    lines = ["| | " + " | ".join(FILM_TITLES.values()) + " |", "|---|" + "---|" * len(FILM_TITLES)]
+    lines += [
+        f"| {kind} | " + " | ".join(_film_text(name, row.get(name)) for name in FILM_TITLES) + " |"
+        for kind, row in films.items()
+    ]
+    return "\n".join(lines)
+
+
 def _of_model(report: Mapping[str, Any], models: set[str], path: Path) -> Mapping[str, Any]:
+    if not report:
+        return {}
     named = [name for name in report if name in models] or list(report)
     if len(named) != 1:
         raise ValueError(f"{path} has the models {', '.join(report)}: evaluate the exported one alone, or by its name")
@@ -90,11 +127,7 @@ def _of_model(report: Mapping[str, Any], models: set[str], path: Path) -> Mappin
 
 
 def _figures(row: Mapping[str, Any]) -> dict[str, Any]:
-    figures: dict[str, Any] = {
-        name: round(row[name], 4) if isinstance(row[name], float) else row[name]
-        for name in TITLES
-        if row[name] is not None
-    }
+    figures = _rounded(row, TITLES)
     by_lines = {}
     for name, (low, high) in zip(_names(), pairwise(NUMBERS), strict=True):
         rows = [one for number, one in row["by_number_of_lines"].items() if low <= int(number) < high]
@@ -102,6 +135,15 @@ def _figures(row: Mapping[str, Any]) -> dict[str, Any]:
             together = sum(one["lines"] * one["length_score"] for one in rows) / sum(one["lines"] for one in rows)
             by_lines[name] = round(together, 4)
     return figures | {"length_score_by_lines": by_lines}
+
+
+def _rounded(row: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """The figures of those names that are known."""
+    return {
+        name: round(row[name], 4) if isinstance(row[name], float) else row[name]
+        for name in names
+        if row[name] is not None
+    }
 
 
 def _names() -> list[str]:
@@ -114,3 +156,11 @@ def _text(name: str, value: float | int | None) -> str:
     if name.endswith("px"):
         return f"{value:.2f} px"
     return str(value) if isinstance(value, int) else f"{value:.3f}"
+
+
+def _film_text(name: str, value: float | int | None) -> str:
+    if value is None:
+        return ""
+    if name.endswith("_px") and "within" not in name:
+        return f"{value:.2f} px"
+    return str(value) if isinstance(value, int) else f"{100 * value:.1f} %"

@@ -58,8 +58,7 @@ def line_losses(
     # Sums over a picture lose everything in bf16, which autocast would compute the products in.
     with torch.autocast(logits.device.type, enabled=False):
         masks = torch.sigmoid(logits.float()).flatten(2)
-        lines = truths.flatten(2).float()
-        overlaps, of_masks, of_lines = areas(masks, lines)
+        overlaps, of_masks, of_lines = areas(masks, truths.flatten(2))
         costs = 1 - (2 * overlaps + SMOOTHING_PX) / (of_lines[:, :, None] + of_masks[:, None, :] + SMOOTHING_PX)
         present = of_lines > 0
         found = matching(costs.detach(), present)
@@ -81,8 +80,10 @@ def areas(masks: Tensor, lines: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     gradient, that spares three passes over all pixels of all masks.
 
     Args:
-        masks: (B, N, P) in 0..1. lines: (B, M, P), 0 or 1.
+        masks: (B, N, P) in 0..1. lines: (B, M, P) of any type, 0 or 1.
     """
-    everywhere = lines.new_ones(len(lines), 1, lines.shape[2])
-    overlaps = torch.matmul(torch.cat([lines, everywhere], dim=1), masks.transpose(1, 2))
-    return overlaps[:, :-1], overlaps[:, -1], lines.sum(dim=2)
+    batch, count, pixels = lines.shape
+    rows = masks.new_ones(batch, count + 1, pixels)
+    rows[:, :-1] = lines
+    overlaps = torch.matmul(rows, masks.transpose(1, 2))
+    return overlaps[:, :-1], overlaps[:, -1], rows[:, :-1].sum(dim=2)

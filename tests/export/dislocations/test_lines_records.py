@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from export.dislocations.records import training_record
-from export.dislocations.scores import collected, read_scores, score_table, table_by_lines
+from export.dislocations.scores import collected, film_table, read_scores, score_table, table_by_lines
 from model_store.manifest import Training
 from tests.export.dislocations.narrow_lines import ROW, SETS, write_run
 from training.__main__ import parser
@@ -59,12 +59,29 @@ def test_reports_are_put_together_but_no_set_is_measured_twice(tmp_path: Path) -
         collected([first, first], ["a"])
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"models": {"a": {"M1": {"pictures": 3}}}}', '{"models": {"a": 3}}'])
+@pytest.mark.parametrize(
+    "content", ["{", "[]", "{}", '{"models": {}}', '{"models": {"a": {"M1": {"pictures": 3}}}}', '{"models": {"a": 3}}']
+)
 def test_what_is_no_report_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "evaluation.json"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(ValueError, match="no report of `python -m training evaluate dislocations`"):
         read_scores(path, ["a"])
+
+
+def test_films_are_kept_beside_pictures(tmp_path: Path) -> None:
+    films = {"M1, perlin": {"films": 3, "lines": 12, "links_right": 0.98765, "pair_error_median_px": None}}
+    path = tmp_path / "films.json"
+    path.write_text(json.dumps({"models": {}, "films": {"runs/a": films}}), encoding="utf-8")
+    scores = read_scores(path, ["runs/a"])
+    assert scores == {"films": {"M1, perlin": {"films": 3, "lines": 12, "links_right": 0.9877}}}
+    assert film_table(scores).splitlines()[2].startswith("| M1, perlin | 3 | 12 |  | 98.8 % |")
+    assert score_table(scores) == ""
+    pictures = write_report(tmp_path / "pictures.json", {"runs/a": SETS})
+    together = collected([pictures, path], ["runs/a"])
+    assert list(together) == [*SETS, "films"]
+    assert len(score_table(together).splitlines()) == 4
+    assert film_table(read_scores(pictures, ["runs/a"])) == ""
 
 
 def test_tables_leave_out_what_is_not_known(tmp_path: Path) -> None:
