@@ -58,4 +58,5 @@ def test_every_error_that_the_server_answers_is_there(readme: str) -> None:
 
 def test_every_runtime_is_there_and_no_other(readme: str) -> None:
     (row,) = [line for line in readme.splitlines() if line.startswith("| `EMSERVE_RUNTIME` |")]
-    assert set(re.findall(r"`(\w+)`", row)) == {"EMSERVE_RUNTIME", *runtimes.names()}
+    named = {name for name in re.findall(r"`(\w+)`", row) if not name.startswith("EMSERVE_")}
+    assert named == set(runtimes.names())
