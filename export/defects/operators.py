@@ -12,10 +12,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.onnx import register_custom_op_symbolic, symbolic_helper
 
 from export.onnx import OPSET
 from training.defects.networks.boxes import extent_of
+from training.defects.networks.heads import BoxHead, MaskHead
 from training.defects.networks.mask_rcnn import MaskRCNN
 from training.defects.networks.roi_align import RegionPool, roi_align
 from training.defects.networks.suppression import Best, Suppression
@@ -98,16 +100,17 @@ class GraphBest(nn.Module):
 
 
 class GraphRegionPool(nn.Module):
-    """`RegionPool` for one picture, level by level, with the regions put back into their order afterwards.
+    """`RegionPool` for one picture, level by level, and the regions left in that order.
 
-    Answers the boxes as well, put together again from the parts that were pooled; see `Graph`.
+    Answers the pooled features, the boxes put together again from the parts that were pooled (see `Graph`), and which
+    region each is. What comes out of a head is put back into order, which is less to move than what goes into it.
     """
 
     def __init__(self, pool: RegionPool) -> None:
         super().__init__()
         self.pool = pool
 
-    def forward(self, features: list[Tensor], boxes: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, features: list[Tensor], boxes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         levels = self.pool.level_of(boxes)
         numbers: list[Tensor] = []
         parts: list[Tensor] = []
@@ -118,10 +121,56 @@ class GraphRegionPool(nn.Module):
             numbers.append(chosen)
             parts.append(boxes[chosen])
             pooled.append(align(feature, parts[-1], stride, self.pool.resolution, self.pool.sampling))
-        order = torch.cat(numbers)
-        # The inverse of a permutation is what sorts it.
-        inverse = torch.topk(order, order.shape[0], largest=False)[1]
-        return torch.cat(pooled)[inverse], torch.cat(parts)[inverse]
+        return torch.cat(pooled), torch.cat(parts), torch.cat(numbers)
+
+
+class GraphBoxHead(nn.Module):
+    """`BoxHead` that takes a region's values pixel by pixel, all channels of one after those of another.
+
+    That is how the runtimes of CPUs hold pooled features, which then need not be turned around.
+    """
+
+    def __init__(self, head: BoxHead) -> None:
+        super().__init__()
+        self.head = copy.deepcopy(head)
+        first = self.head.linears[:1] if len(self.head.linears) else (self.head.logits, self.head.corrections)
+        with torch.no_grad():
+            for layer in first:
+                by_channel = layer.weight.view(layer.out_features, -1, head.resolution**2)
+                layer.weight.copy_(by_channel.transpose(1, 2).reshape(layer.weight.shape))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        for convolution in self.head.convolutions:
+            x = functional.relu(convolution(x))
+        return self.head.of_values(x.permute(0, 2, 3, 1).flatten(1))
+
+
+class GraphMaskHead(nn.Module):
+    """`MaskHead` without its transposed convolution: that one, of 2 × 2 pixels with a stride of 2, makes four pixels
+    out of each, by themselves; so do the logits. The four are computed as channels, as convolutions of 1 × 1, and laid
+    side by side at the end, when there are only as many channels as classes."""
+
+    def __init__(self, head: MaskHead) -> None:
+        super().__init__()
+        self.convolutions = head.convolutions
+        given, inner, outer = head.enlarge.in_channels, head.enlarge.out_channels, head.logits.out_channels
+        self.enlarge = nn.Conv2d(given, 4 * inner, 1)
+        self.logits = nn.Conv2d(4 * inner, 4 * outer, 1)
+        bias, logits_bias = head.enlarge.bias, head.logits.bias
+        assert bias is not None
+        assert logits_bias is not None
+        with torch.no_grad():
+            # channels in the order of pixel, channel; those of the logits in that of class, pixel
+            self.enlarge.weight.copy_(head.enlarge.weight.permute(2, 3, 1, 0).reshape(self.enlarge.weight.shape))
+            self.enlarge.bias = nn.Parameter(bias.repeat(4))
+            blocks = torch.einsum("pq,kc->kpqc", torch.eye(4), head.logits.weight[:, :, 0, 0])
+            self.logits.weight.copy_(blocks.reshape(self.logits.weight.shape))
+            self.logits.bias = nn.Parameter(logits_bias.repeat_interleave(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for convolution in self.convolutions:
+            x = functional.relu(convolution(x))
+        return functional.pixel_shuffle(self.logits(functional.relu(self.enlarge(x))), 2)
 
 
 class Graph(nn.Module):
@@ -136,6 +185,7 @@ class Graph(nn.Module):
         super().__init__()
         self.network = copy.deepcopy(network)
         self.box_pool, self.mask_pool = GraphRegionPool(network.box_pool), GraphRegionPool(network.mask_pool)
+        self.box_head, self.mask_head = GraphBoxHead(network.box_head), GraphMaskHead(network.mask_head)
         for module in list(self.network.modules()):
             for name, child in list(module.named_children()):
                 if isinstance(child, Suppression):
@@ -150,7 +200,10 @@ class Graph(nn.Module):
         proposals = network.proposal_choice(
             [level[0] for level in logits], [level[0] for level in corrections], network.anchors_of(features), extent
         )
-        pooled, proposals = self.box_pool(features, proposals)
-        boxes, scores, classes = network.detection_choice(*network.box_head(pooled), proposals, extent)
-        pooled, boxes = self.mask_pool(features, boxes)
-        return boxes, scores, classes, network.of_class(network.mask_head(pooled), classes).sigmoid()
+        pooled, proposals, _ = self.box_pool(features, proposals)
+        boxes, scores, classes = network.detection_choice(*self.box_head(pooled), proposals, extent)
+        pooled, boxes, order = self.mask_pool(features, boxes)
+        masks = network.of_class(self.mask_head(pooled), classes[order]).sigmoid()
+        # The inverse of a permutation is what sorts it.
+        inverse = torch.topk(order, order.shape[0], largest=False)[1]
+        return boxes[inverse], scores, classes, masks[inverse]

@@ -17,6 +17,7 @@ class BoxHead(nn.Module):
     def __init__(self, config: MaskRCNNConfig) -> None:
         super().__init__()
         head, channels = config.box_head, config.pyramid.channels
+        self.resolution = head.resolution
         self.convolutions = nn.ModuleList()
         for _ in range(head.convolutions):
             self.convolutions.append(nn.Conv2d(channels, head.convolution_channels, 3, padding=1))
@@ -33,7 +34,10 @@ class BoxHead(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         for convolution in self.convolutions:
             x = functional.relu(convolution(x))
-        x = x.flatten(1)
+        return self.of_values(x.flatten(1))
+
+    def of_values(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The same from the values (R, C · P · P) that the convolutions leave."""
         for linear in self.linears:
             x = functional.relu(linear(x))
         return self.logits(x), self.corrections(x).view(-1, self.corrected, 4)
