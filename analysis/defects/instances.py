@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +43,12 @@ class Instance:
     size_px: float
     size_nm: float | None
     touches_edge: bool
+
+    def moved(self, dx: int, dy: int) -> Instance:
+        """The same defect elsewhere: from a part's pixels to the picture's."""
+        x1, y1, x2, y2 = self.box
+        shape = replace(self.shape, x_px=self.shape.x_px + dx, y_px=self.shape.y_px + dy)
+        return replace(self, box=(x1 + dx, y1 + dy, x2 + dx, y2 + dy), mask=self.mask.moved(dx, dy), shape=shape)
 
 
 def box_of(mask: Mask) -> Box:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from analysis.data_bar import Field, field
 from analysis.defects.hardening import BarrierModel, Hardening, pooled_hardening
 from analysis.defects.instances import Detection, Instance, measured
 from analysis.defects.postprocess import NetworkOutput, detections, without_repeats
@@ -74,6 +75,7 @@ def analyse(
 ) -> DefectsAnalysis:
     """Find the defects of a micrograph and what they amount to.
 
+    A data bar and blank margins are left out of what the network sees and of the area; places are in the whole picture.
     `timings_ms.read` is 0: whoever read the file knows it.
 
     Parameters
@@ -93,15 +95,18 @@ def analyse(
     thickness = _checked("thickness_nm", thickness_nm, math.inf) if thickness_nm is not None else None
     barriers = barriers or BarrierModel()
     begin = time.perf_counter()
-    prepared = prepare(micrograph, spec)
+    place = field(micrograph.pixels)
+    prepared = prepare(replace(micrograph, pixels=place.of(micrograph.pixels)), spec)
     tiles = _tiles(prepared.pixels.shape, spec)
     prepared_at = time.perf_counter()
     outputs = [_run(network, prepared, tile, spec) for tile in tiles]
     ran_at = time.perf_counter()
-    height, width = micrograph.pixels.shape
+    height, width = place.bottom - place.top, place.right - place.left
     found = _merged(outputs, tiles, prepared, spec, height, width, lowest)
     size = _pixel_size(micrograph)
     instances = measured(found, height, width, pixel_size_nm=size)
+    if place.left or place.top:
+        instances = [instance.moved(place.left, place.top) for instance in instances]
     table = from_instances(instances, height, width, pixel_size_nm=size)
     hardening, hardening_notices = pooled_hardening([table], [thickness], barriers)
     statistics = tuple(class_statistics([table], name) for name in (*spec.classes, None))
@@ -115,6 +120,7 @@ def analyse(
             *micrograph.notices,
             *prepared.notices,
             *_notices(size, outputs, spec, lowest),
+            *_left_out(place, micrograph.pixels.shape),
             *(hardening_notices if size is not None else ()),
         ),
         timings_ms=Timings(
@@ -205,6 +211,19 @@ def _pixel_size(micrograph: Micrograph) -> tuple[float, float] | None:
     if micrograph.pixel_size_x_nm is None or micrograph.pixel_size_y_nm is None:
         return None
     return micrograph.pixel_size_x_nm, micrograph.pixel_size_y_nm
+
+
+def _left_out(place: Field, shape: tuple[int, ...]) -> list[Notice]:
+    if place == Field(0, 0, shape[1], shape[0]):
+        return []
+    return [
+        Notice(
+            code="data_bar",
+            message=f"Only columns {place.left} to {place.right - 1} and rows {place.top} to {place.bottom - 1} are a "
+            "micrograph: the rest is a data bar or a blank margin, and counts neither for defects nor for the area.",
+            remedy="Crop the picture yourself if that is wrong.",
+        )
+    ]
 
 
 def _notices(

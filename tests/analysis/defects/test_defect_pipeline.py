@@ -96,6 +96,24 @@ def test_masks_are_the_dark_pixels() -> None:
         assert iou(instance.mask, encode(truth == label)) > 0.95
 
 
+def test_bars_and_margins_are_no_part_of_the_micrograph(rng: np.random.Generator) -> None:
+    pixels = picture(128, 256, DEFECTS) + rng.normal(0, 8, (128, 256)).astype(np.float32)
+    framed = np.full((190, 300), 255, np.float32)
+    framed[10:138, 24:280] = pixels
+    framed[150:160, 40:90] = 0  # letters
+    alone, found = (
+        analyse(Micrograph(p, 0.5, 0.5, "argument"), ThresholdNetwork(), SPEC, thickness_nm=100)
+        for p in (pixels, framed)
+    )
+    assert [notice.code for notice in found.notices] == ["data_bar"]
+    assert found.table.field_nm2 == alone.table.field_nm2 == 128 * 256 * 0.25
+    assert found.hardening == alone.hardening
+    for one, other in zip(alone.instances, found.instances, strict=True):
+        assert other.mask == one.mask.moved(24, 10)
+        assert other.box == pytest.approx(np.add(one.box, (24, 10, 24, 10)))
+        assert (other.shape.x_px, other.shape.y_px) == pytest.approx((one.shape.x_px + 24, one.shape.y_px + 10))
+
+
 def test_what_is_missing_is_said() -> None:
     found = analyse(Micrograph(picture(128, 256, DEFECTS)), ThresholdNetwork(), SPEC, thickness_nm=100)
     assert [notice.code for notice in found.notices] == ["pixel_size_unknown"]
