@@ -9,6 +9,8 @@ from pathlib import Path
 import torch
 from pydantic import ValidationError
 
+from emserve.exceptions import EmserveError
+from training.dislocations.checkpoints import settings_of_start
 from training.dislocations.labels import LabelError
 from training.dislocations.loop import WrongStart, train
 from training.dislocations.matching import MATCHINGS
@@ -24,10 +26,11 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     """Arguments of `python -m training dislocations`."""
     parser.description = (
         "Train a network for dislocation lines on synthetic pictures, made as it goes. With --start and --frames, "
-        "fine-tune the network of another run on labelled frames: its settings are gone on with where none are given."
+        "fine-tune the network of another run, or a model of the store, on labelled frames: its settings are gone on "
+        "with where none are given."
     )
     parser.add_argument("--out", type=Path, required=True, help="folder of the run: weights, settings, curves")
-    parser.add_argument("--start", type=Path, metavar="RUN", help="folder of a run to go on from")
+    parser.add_argument("--start", type=Path, metavar="RUN", help="run, or model of the store, to go on from")
     parser.add_argument("--frames", type=Path, metavar="DIR", help="labelled frames: pictures with labelme's JSON")
     parser.add_argument("--leave-out", nargs="+", metavar="PICTURE", help="frames to validate on, never trained on")
     parser.add_argument("--synthetic", type=float, help="share of synthetic pictures beside frames (default: 0.5)")
@@ -61,15 +64,12 @@ def settings_of(options: argparse.Namespace) -> Settings:
     """The settings that a command line asks for.
 
     Raises:
-        ValidationError: they make no sense. FileNotFoundError: there is no run to start from.
+        ValidationError: they make no sense. FileNotFoundError, StoreError: there is nothing to start from.
     """
     chosen: dict[str, object] = {"minutes": DEFAULT_MINUTES}
     if options.start is not None:
-        before = Settings.read(options.start).model_dump(
-            include={"network", "masks", "microstructures", "backgrounds", "background_folder", "size_px", "batch"}
-        )
         chosen = {
-            **before,
+            **settings_of_start(str(options.start)),
             "start": str(options.start),
             "minutes": FINE_TUNING_MINUTES,
             "peak_learning_rate": FINE_TUNING_RATE,
@@ -91,7 +91,7 @@ def run_training(options: argparse.Namespace) -> int:
     try:
         settings = Settings(steps=1) if options.resume else settings_of(options)
         train(settings, options.out, resume=options.resume, workers=options.workers)
-    except (ValidationError, FileExistsError, FileNotFoundError, LabelError, WrongStart) as error:
+    except (ValidationError, FileExistsError, FileNotFoundError, EmserveError, LabelError, WrongStart) as error:
         print(error, file=sys.stderr)
         return 2
     return 0

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from training.curves import Panel
-from training.dislocations.checkpoints import trained_network, write_best
+from training.dislocations.checkpoints import started_from, write_best
 from training.dislocations.dataset import Batch, batches
 from training.dislocations.examples import background_folder, drawn_from
 from training.dislocations.losses import line_losses
@@ -74,14 +74,14 @@ class Training(Loop[LineNetwork, Settings, Batch]):
 
 
 def network_to_train(settings: Settings) -> LineNetwork:
-    """A new network, or the best of the run that the settings start from.
+    """A new network, or that of the run or the model of the store that the settings start from.
 
     Raises:
         WrongStart: that run's network is of another kind or has another number of masks.
     """
     if settings.start is None:
         return build(settings.network, masks=settings.masks, seed=settings.seed)
-    network = trained_network(Path(settings.start))
+    network = started_from(settings.start)
     if (network.name, network.masks) != (settings.network, settings.masks):
         raise WrongStart(
             f"{settings.start} holds {network.name} with {network.masks} masks, not {settings.network} with "

@@ -12,8 +12,11 @@ from export.dislocations.folder import tensors_of
 from export.torchscript import write_torchscript
 from model_store import manifest as manifests
 from model_store.manifest import Manifest, weight_file
+from training.dislocations.checkpoints import settings_of_start
+from training.dislocations.loop import WrongStart, network_to_train
 from training.dislocations.networks import LineNetwork, build
 from training.dislocations.networks.stored import CONFIG, StoredConfig, load_stored
+from training.dislocations.settings import Settings
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +41,7 @@ def folder(network: LineNetwork, tmp_path_factory: pytest.TempPathFactory) -> Pa
     }
     described = {
         "name": folder.name, "family": "dislocations", "version": "1.0.0", "title": "t", "architecture": "a",
-        "parameters": 1, "licence": "MIT", "authors": ["a"], "files": files, "input": {},
+        "parameters": 1, "licence": "MIT", "authors": ["a"], "files": files, "input": {"tile_px": 128},
         "tensors": tensors_of(network), "precisions": {"fp32": {"tolerance": {"masks": 1e-3}}},
         "sample": {"input": "i", "expected": "e"},
     }  # fmt: skip
@@ -54,6 +57,20 @@ def test_it_answers_bit_for_bit_as_the_one_that_was_exported(folder: Path, netwo
     picture = torch.rand(1, 1, 70, 90)
     with torch.no_grad():
         assert torch.equal(stored(picture), network(picture))
+
+
+def test_a_training_starts_from_it_by_name_in_the_store_that_is_served(
+    folder: Path, network: LineNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMSERVE_STORE", str(folder.parent))
+    assert settings_of_start(folder.name) == {"network": network.name, "masks": 3, "size_px": 128}
+    begun = network_to_train(Settings(steps=1, start=folder.name, masks=3))
+    assert begun.training
+    assert torch.equal(begun.head.weight, network.head.weight)
+    with pytest.raises(WrongStart, match="with 3 masks"):
+        network_to_train(Settings(steps=1, start=folder.name, masks=20))
+    with pytest.raises(FileNotFoundError, match="nobody"):
+        settings_of_start("nobody")
 
 
 def test_it_can_be_trained_further(folder: Path) -> None:
