@@ -2,14 +2,18 @@
 #               (FAMILY=atoms, defects or dislocations; PIXEL_SIZE_NM=number if the file has none; THICKNESS_NM=number for the hardening)
 # make serve    the service on http://127.0.0.1:3000 until Ctrl-C
 # make test     the tests, in an environment of their own
+# make bentos    a Bento of every bentofile, in BentoML's store
+# make image     a container image of a Bento, with docker, podman or buildah (BENTO=emserve_atoms, ENGINE=podman, OPTIONS='--opt …')
+# make locks     the versions and checksums of what the images install, anew
 # make lint types format clean
 SHELL := /bin/bash
 PYTHON ?= python3
 PORT ?= 3000
 PIP := -m pip install --disable-pip-version-check
+LOCKED := --generate-hashes --python-platform x86_64-manylinux_2_28 --custom-compile-command "make locks" --upgrade --quiet
 export BENTOML_DO_NOT_TRACK := True
 
-.PHONY: demo serve test lint types format clean
+.PHONY: demo serve test bentos image locks lint types format clean
 
 demo: .venv/.ready
 	.venv/bin/python -m bentos.demo $(if $(FAMILY),--family "$(FAMILY)") $(if $(PIXEL_SIZE_NM),--pixel-size-nm "$(PIXEL_SIZE_NM)") \
@@ -20,6 +24,16 @@ serve: .venv/.ready
 
 test: .venv-dev/.ready .venv-k8s/.ready .venv-triton/.ready
 	.venv-dev/bin/python -m pytest $(TESTS)
+
+bentos: .venv/.ready
+	.venv/bin/python -m bentos.build
+
+image: .venv/.ready
+	.venv/bin/python -m bentos.containerise $(BENTO) $(if $(ENGINE),--engine $(ENGINE)) $(OPTIONS)
+
+locks: .venv/.ready
+	.venv/bin/uv pip compile $(LOCKED) --python-version 3.11 bentos/requirements.in -o bentos/requirements.txt
+	.venv/bin/uv pip compile $(LOCKED) --python-version 3.12 bentos/requirements-gpu.in -o bentos/requirements-gpu.txt
 
 lint: .venv-dev/.ready
 	.venv-dev/bin/ruff check .
