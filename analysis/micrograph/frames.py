@@ -54,7 +54,8 @@ def read_frames(
     Raises
     ------
     EmptyBody, UnsupportedFormat, UnreadableMicrograph, TooLarge, InvalidParameter, MissingDependency: at the frame
-        that they are about, behind those before it; where a file is cut off, `UnreadableMicrograph`.
+        that they are about, behind those before it; where a file is cut off, `UnreadableMicrograph`. What says where
+        the frames are comes last in HDF5, DigitalMicrograph, ZIP and most MP4 files: of these none is read then.
     OSError: no such file or folder, or not readable.
     """
     path = Path(path)

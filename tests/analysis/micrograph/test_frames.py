@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
+import signal
 import subprocess
+import sys
 import threading
 import tracemalloc
 import zipfile
@@ -419,6 +422,13 @@ class TestChildProcess:
         monkeypatch.setattr(streaming, "MOST_WALL_S", 0.01)
         with pytest.raises(UnreadableMicrograph):
             list(read_frames(large))
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="Windows has only the timeout")
+    def test_a_decoder_that_spins_is_ended(self, root: Path) -> None:
+        spin = "from analysis.micrograph import streaming as s; s.MOST_CPU_S = 1; s._grant_time()\nwhile True: pass"
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (root, root / "clients")))}
+        ended = subprocess.run([sys.executable, "-c", spin], env=environment, check=False)
+        assert ended.returncode == -signal.SIGXCPU
 
 
 @pytest.mark.parametrize("kind", ["npy", "tiff", "mrc"])
