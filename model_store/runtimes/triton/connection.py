@@ -19,14 +19,14 @@ from emserve.exceptions import Busy, DeadlineExceeded, EmserveError, InternalErr
 from model_store.runtimes.triton.memory import Region
 from model_store.runtimes.triton.settings import Settings
 
-CONNECT_S = 3.0
+CONNECT_S = 5.0
 
 # A server that comes back is found within a second; gRPC's own limit is two minutes.
 _CHANNEL = [
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", int(1000 * CONNECT_S)),  # so long an attempt may take, whatever its name says
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
