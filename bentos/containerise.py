@@ -2,8 +2,8 @@
 
     python -m bentos.containerise [NAME] [--engine ENGINE] [--tag REFERENCE] [--opt NAME=VALUE]…
 
-Builds the Bento first. The image is called `NAME:version` and has the Bento's labels: `org.emserve.model.<model>` is the
-model's version and the checksum of its weights.
+Builds the Bento first. The image is called `NAME:version` and has the Bento's labels: `org.emserve.model.<model>` is
+the model's version and the checksum of its weights.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # before bentoml is imported: it would report its use
 
@@ -56,7 +57,8 @@ def containerise(name: str, backend: str, reference: str | None, options: Sequen
         key, _, value = option.partition("=")
         given[key.replace("-", "_")] = value or True
     reference = reference or tag
-    bentoml.container.build(tag, backend=backend, image_tag=(reference,), label=bentofile.labels(), **given)
+    make: Any = bentoml.container.build  # its overloads, one for each engine, do not fit a choice
+    make(tag, backend=backend, image_tag=(reference,), label=bentofile.labels(), **given)
     return reference
 
 

@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU: the embedded default, everywhere."""
+"""ONNX Runtime: the embedded default, everywhere; on the CPU, or where `model_store.providers` says."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from model_store import providers
 from model_store.manifest import Precision, Tensors, WeightFormat
 
 FORMAT: WeightFormat = "onnx"
@@ -16,7 +17,7 @@ INSTALL = "pip install onnxruntime"
 
 
 def available() -> bool:
-    return find_spec("onnxruntime") is not None
+    return find_spec("onnxruntime") is not None  # onnxruntime-gpu has the same name
 
 
 def supports(precision: Precision) -> bool:
@@ -48,4 +49,8 @@ def open_session(file: Path, tensors: Tensors, precision: Precision, threads: in
     # Threads that wait must not burn the processors that the rest of the pipeline needs; measured, it costs nothing.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
-    return Session(onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"]), tensors)
+    providers.preload(onnxruntime)
+    chosen = providers.choose(onnxruntime.get_available_providers(), file)
+    session = onnxruntime.InferenceSession(file, options, providers=chosen)
+    providers.check(chosen, session.get_providers())
+    return Session(session, tensors)
