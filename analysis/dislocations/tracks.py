@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
-from analysis.dislocations.distances import move, oriented
+from analysis.dislocations.distances import fitted, move, oriented
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -192,7 +192,8 @@ class Linker:
         ahead = frame - track.last_frame
         points = oriented(points, track.last + ahead * track.step)
         since = move(track.first, points, glide=track.glide())
-        displacement = np.array((since.dx, since.dy))
+        same_way = points[::-1] if since.against else points
+        displacement = fitted(track.first, same_way, np.array((since.dx, since.dy)))
         moved = displacement - track.displacement
         newest = moved / ahead
         track.step = newest if track.finds == 1 else _NEW_STEP * newest + (1 - _NEW_STEP) * track.step

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.dislocations.distances import move, oriented, paired_distance, paired_distances, symmetric_distance
+from analysis.dislocations.distances import (
+    fitted,
+    move,
+    oriented,
+    paired_distance,
+    paired_distances,
+    symmetric_distance,
+)
 from analysis.dislocations.splines import fit
 from tests.analysis.dislocations.drawn_lines import arc, dense, straight, wave
 
@@ -70,3 +77,19 @@ def test_a_straight_line_with_missing_ends_moved_along_its_glide_direction() -> 
     assert (moved.dx, moved.dy) == pytest.approx((10, -2), abs=1)
     unguided = move(before, after)
     assert np.hypot(unguided.dx, unguided.dy) < 10.5  # the nearest place, nearly across the line
+
+
+def test_other_ends_missed_in_two_finds_are_not_motion() -> None:
+    """Each find lacks 15 px at another end, so both are as long; the sides tell that the line moved by (6, -3)."""
+    course = dense(wave(50, 20, 110, 220, 30))
+    before, after = (fit(part).points() for part in (course[60:], course[:-60] + np.array((6, -3))))
+    by_ends = move(before, after)
+    start = np.array((by_ends.dx, by_ends.dy))
+    assert np.hypot(*(start - (6, -3))) > 8
+    assert fitted(before, after, start) == pytest.approx((6, -3), abs=0.7)
+
+
+def test_a_straight_line_keeps_the_motion_along_itself_that_its_ends_tell() -> None:
+    before = straight(20, 30, 20, 130)
+    assert fitted(before, before + np.array((4.0, 7.0)), np.array((4.5, 7.0))) == pytest.approx((4, 7), abs=0.05)
+    assert fitted(before, before + np.array((0.0, 300.0)), np.array((0.0, 0.0))) == pytest.approx((0, 0))
