@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
@@ -20,6 +21,14 @@ from training.defects.labels import LabelledPicture
 from training.defects.published import published
 
 
+@dataclass(frozen=True)
+class Judged:
+    """A picture's verdict, and whether its labels say of which of the network's classes each defect is."""
+
+    verdict: Verdict
+    names_kinds: bool
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments that name the labelled micrographs."""
     parser.add_argument(
@@ -28,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_source_arguments(parser.add_argument_group("your own micrographs"))
 
 
-def judged(models: Sequence[Model], options: argparse.Namespace) -> Iterator[tuple[str, list[list[Verdict]]]]:
+def judged(models: Sequence[Model], options: argparse.Namespace) -> Iterator[tuple[str, list[list[Judged]]]]:
     """The verdicts on the pictures that a source leaves out of training, or else on all of it, for every model.
 
     Raises:
@@ -45,26 +54,29 @@ def judged(models: Sequence[Model], options: argparse.Namespace) -> Iterator[tup
         yield title, [_verdicts(model, title, source.images, pictures) for model in models]
 
 
-def _verdicts(model: Model, title: str, images: Path, pictures: Sequence[LabelledPicture]) -> list[Verdict]:
+def _verdicts(model: Model, title: str, images: Path, pictures: Sequence[LabelledPicture]) -> list[Judged]:
     spec = InputSpec.model_validate(model.manifest.input)
     verdicts = []
     for labelled in tqdm(pictures, desc=f"{title}, {model.info.precision}", disable=None):
         picture = calibrated(labelled, images)
         prediction = predict(picture, images, model, spec)
-        verdicts.append(judge(picture.image, prediction, picture.table(), classes=spec.classes))
+        verdict = judge(picture.image, prediction, picture.table(), classes=spec.classes)
+        verdicts.append(Judged(verdict, picture.labelled <= set(spec.classes)))
     return verdicts
 
 
-def scores(verdicts: Sequence[Verdict]) -> Scores:
-    """F1 at IoU 0.3: of any class, and each right only in its class."""
-    find, types = (figures(verdicts, kind, IOU_THRESHOLD) for kind in (FIND, TYPES))
-    return Scores.model_validate(
-        {
-            "scores": {"find_f1": find["f1"], "type_f1": types["f1"]},
-            "true": find["true"],
-            "predicted": find["predicted"],
-        }
-    )
+def scores(judged: Sequence[Judged]) -> Scores:
+    """F1 at IoU 0.3: of any class, and each right only in its class.
+
+    Pictures whose labels say `loop` of whatever they show have no say in the latter; where no others are, it is not
+    given.
+    """
+    find = figures([one.verdict for one in judged], FIND, IOU_THRESHOLD)
+    found = {"find_f1": find["f1"]}
+    kinds = [one.verdict for one in judged if one.names_kinds]
+    if kinds:
+        found["type_f1"] = figures(kinds, TYPES, IOU_THRESHOLD)["f1"]
+    return Scores.model_validate({"scores": found, "true": find["true"], "predicted": find["predicted"]})
 
 
 FAMILY = Family(
