@@ -31,10 +31,10 @@ def collect(folders: Sequence[Path], out: Path) -> int:
     for path, record in zip(folders, records, strict=True):
         if (difference := provenance.difference(first, record.made_by)) is not None:
             raise UsageError(f"{folders[0]} and {path} were not made with the same ({difference}).")
-        for entry in [*record.inputs, *record.failures]:
-            if entry.micrograph in taken:
-                raise UsageError(f"{taken[entry.micrograph]} and {path} both have a {entry.micrograph}.")
-            taken[entry.micrograph] = path
+        for name in [*(entry.micrograph for entry in record.inputs), *(entry.micrograph for entry in record.failures)]:
+            if name in taken:
+                raise UsageError(f"{taken[name]} and {path} both have a {name}.")
+            taken[name] = path
     target = Folder(out, first, keep=False)
     failed = 0
     for path, record in zip(folders, records, strict=True):
