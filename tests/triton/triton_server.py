@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
 BACKENDS = Path(__file__).parent / "backends"
 
 
@@ -91,9 +93,16 @@ class TritonServer:
             "--exit-timeout-secs=10",
             *self._options,
         ]
+        libc = ctypes.CDLL(None)
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                command, cwd=self._work / "empty", env=settings, stdout=log, stderr=log, start_new_session=True
+                command,
+                cwd=self._work / "empty",
+                env=settings,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=lambda: libc.prctl(_DEATH_SIGNAL, signal.SIGTERM),  # should the tests be killed
             )
 
     def start(self, limit_s: float = 60) -> None:
