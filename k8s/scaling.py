@@ -38,6 +38,13 @@ def results(name: str) -> dict[str, Any]:
     return found
 
 
+def manifest(model: str) -> dict[str, Any]:
+    """What the store says of a model."""
+    text = (ROOT / "model_store" / "models" / model / "manifest.yaml").read_text(encoding="utf-8")
+    found: dict[str, Any] = yaml.safe_load(text)
+    return found
+
+
 def one(rows: list[dict[str, Any]], **wanted: Any) -> dict[str, Any]:
     """The row with these values."""
     (found,) = (row for row in rows if all(row[key] == value for key, value in wanted.items()))
@@ -61,8 +68,9 @@ class Costs:
         around = one(defects["around"], defects=DEFECTS)
         bf16 = one(atoms["pipelines"], name="emserve atoms_segresnet, openvino bf16")["seconds"]
         fp32 = one(atoms["pipelines"], name="emserve atoms_segresnet, onnx fp32")["seconds"]
-        scores = yaml.safe_load((ROOT / "model_store/models/atoms_segresnet/manifest.yaml").read_text())["scores"]
+        scores = manifest("atoms_segresnet")["scores"]
         self.columns = scores["held_out"]["columns"] / scores["held_out"]["pictures"]
+        self.maps = manifest("dislocations_unetplusplus")["tensors"]["outputs"][0]["shape"][1]
         self.fp32_extra = (fp32 - bf16) * cores
 
         self.atoms = self.full_s * cores
@@ -233,6 +241,7 @@ def traffic(costs: Costs) -> str:
             ("front → client, JSON of the atoms", answer),
             ("front → Triton, 32 bits a pixel", pixels * BYTES_OF_TENSOR_PER_PX),
             ("Triton → front, map of the atoms", pixels * BYTES_OF_TENSOR_PER_PX),
+            (f"Triton → front, {costs.maps} maps of lines", pixels * BYTES_OF_TENSOR_PER_PX * costs.maps),
         ):
             gbit = RATE * size * 8 / 1e9
             rows.append([f"{side}²", name, f"{size / 1e6:.1f}", f"{gbit:.2f}", f"{gbit * PEAK:.2f}"])
@@ -261,16 +270,15 @@ def limits(costs: Costs, deployed: Deployed) -> str:
     for side, times in ((SIDE_PX, 1.0), (LARGE_PX, TIMES)):
         fits = deployed.most["front"] * deployed.processors["front"]
         networks = deployed.most["triton"] * deployed.processors["triton"]
+        tensor = side**2 * BYTES_OF_TENSOR_PER_PX
         at_work = deployed.most["front"] * deployed.workers
         for name, capacity in (
             (f"{at_work} pictures at work in {deployed.most['front']} fronts", at_work / (costs.alone_s * times)),
             (f"{deployed.most['front']} fronts: the fits of atoms", fits / (costs.fit * times)),
             (f"{deployed.most['triton']} Tritons on processors: atoms", networks / (costs.atoms_triton * times)),
             (f"{deployed.most['triton']} Tritons on processors: defects", networks / (costs.defects_triton * times)),
-            (
-                f"{NODES} nodes with {LINK_GBIT} Gbit/s: tensors to Triton",
-                link / (side**2 * BYTES_OF_TENSOR_PER_PX),
-            ),
+            (f"{NODES} nodes with {LINK_GBIT} Gbit/s: maps of lines", link / (tensor * costs.maps)),
+            (f"{NODES} nodes with {LINK_GBIT} Gbit/s: tensors to Triton", link / tensor),
         ):
             rows.append([f"{side}²", name, f"{capacity:.0f}", f"{capacity / peak:.1f}"])
     return table(["pictures of", "limit", "pictures a second, at most", "× the busiest hours"], rows)
