@@ -240,6 +240,15 @@ def _notices(
                 remedy="Pass pixel_size_nm.",
             )
         )
+    if score < spec.lowest_score:
+        notices.append(
+            Notice(
+                code="score_below_network",
+                message=f"The network itself leaves out what it gives a score below {spec.lowest_score:g}: a score of "
+                f"{score:g} finds no more than that one.",
+                remedy=f"Pass a score of {spec.lowest_score:g} or more.",
+            )
+        )
     full = [o for o in outputs if len(o.scores) >= spec.most_detections and float(o.scores.min()) >= score]
     if full:
         notices.append(

@@ -34,9 +34,10 @@ class InputSpec(BaseModel):
     outside are brought to the nearer end before the network sees them; None stands for pixel_size_range_nm.
     shortest_px, longest_px: Detectron2's scaling by the picture's sides (the shorter side becomes `shortest_px` unless
     the longer one would exceed `longest_px`), 0 for none. tile_px, overlap_px: larger pictures are cut into tiles that
-    overlap by so much. score: default of the score below which defects are left out. most_detections: in one tile;
-    when it is reached, defects may be missing. repeats_iou: of two defects of any class that share more, the surer one
-    is kept; None keeps what the network does, which looks at each class by itself.
+    overlap by so much. score: default of the score below which defects are left out. lowest_score: the network answers
+    none below it, whatever the score asked for. most_detections: in one tile; when it is reached, defects may be
+    missing. repeats_iou: of two defects of any class that share more, the surer one is kept; None keeps what the
+    network does, which looks at each class by itself.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,6 +53,7 @@ class InputSpec(BaseModel):
     tile_px: Annotated[int, Field(ge=64)] = 1024
     overlap_px: Pixels = 128
     score: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    lowest_score: Annotated[float, Field(ge=0, lt=1)] = 0.05
     most_detections: Annotated[int, Field(ge=1)] = 100
     repeats_iou: Annotated[float, Field(gt=0, lt=1)] | None = None
 

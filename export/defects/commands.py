@@ -117,6 +117,7 @@ def detectron2_spec(network: MaskRCNN, scale: PredictorScale) -> InputSpec:
         longest_px=scale.longest_px,
         # A picture that the predictor would have scaled is not cut, as it was not in training.
         tile_px=max(1024, scale.longest_px) if scale.shortest_px else 1024,
+        lowest_score=network.config.regions.score_threshold,
         most_detections=network.config.regions.detections,
     )
 

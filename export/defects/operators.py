@@ -133,7 +133,8 @@ class GraphBoxHead(nn.Module):
     def __init__(self, head: BoxHead) -> None:
         super().__init__()
         self.head = copy.deepcopy(head)
-        first = self.head.linears[:1] if len(self.head.linears) else (self.head.logits, self.head.corrections)
+        linears = [layer for layer in self.head.linears if isinstance(layer, nn.Linear)]
+        first = linears[:1] or [self.head.logits, self.head.corrections]
         with torch.no_grad():
             for layer in first:
                 by_channel = layer.weight.view(layer.out_features, -1, head.resolution**2)

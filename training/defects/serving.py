@@ -51,6 +51,7 @@ def input_spec(network: MaskRCNN, settings: Settings | None = None) -> InputSpec
         pixel_size_range_nm=made.pixel_size_range_nm,
         resampled_to_nm=made.working_range_nm,
         overlap_px=256,
+        lowest_score=network.config.regions.score_threshold,
         most_detections=network.config.regions.detections,
         repeats_iou=0.5,
     )

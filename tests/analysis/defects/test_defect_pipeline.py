@@ -249,6 +249,13 @@ def test_the_limit_of_the_network_is_said() -> None:
     assert len(surer.instances) == 2
 
 
+def test_a_score_below_the_network_s_own_says_that_it_changes_nothing() -> None:
+    micrograph = Micrograph(picture(128, 256, DEFECTS), 0.5, 0.5, "file")
+    for score, codes in ((0.049, ["score_below_network"]), (0.05, []), (None, [])):
+        found = analyse(micrograph, ThresholdNetwork(), SPEC, score=score, thickness_nm=50)
+        assert [notice.code for notice in found.notices] == codes
+
+
 def test_no_defects() -> None:
     found = analyse(Micrograph(picture(64, 64, []), 0.5, 0.5, "file"), ThresholdNetwork(), SPEC, thickness_nm=50)
     assert (found.instances, found.statistics[-1].density_per_nm2) == ((), 0)
