@@ -137,18 +137,28 @@ def _tree(rows: IntArray, columns: IntArray) -> tuple[list[list[int]], IntArray]
     number[y, x] = np.arange(n)
     later = np.stack([number[y + down, x + right] for down, right, _ in _STEPS], axis=1)
     there = later >= 0
+    count = there.sum(axis=1)
+    neighbours = _neighbours(count, later[there])
+    degree = [len(near) for near in neighbours]
+    # Nearly all pieces are one plain chain, which has no step too many.
+    if count.sum() == n - 1 and max(degree) <= 2 and len(_chain(neighbours, degree.index(min(degree)))) == n:
+        return neighbours, np.zeros(n, np.intp)
     lengths = np.broadcast_to([length for *_, length in _STEPS], later.shape)
-    starts = np.concatenate([[0], np.cumsum(there.sum(axis=1))])
+    starts = np.concatenate([[0], np.cumsum(count)])
     tree = minimum_spanning_tree(csr_array((lengths[there], later[there], starts), shape=(n, n)))
-    a, b = np.repeat(np.arange(n), np.diff(tree.indptr)), tree.indices
-    neighbours: list[list[int]] = [[] for _ in range(n)]
-    for i, j in zip(a.tolist(), b.tolist(), strict=True):
+    neighbours = _neighbours(np.diff(tree.indptr), tree.indices)
+    return neighbours, connected_components(tree, directed=False)[1]
+
+
+def _neighbours(count: IntArray, later: IntArray) -> list[list[int]]:
+    """Of every pixel those that it has a step to, sorted; `count` (n,) steps of each lead to the `later` ones."""
+    neighbours: list[list[int]] = [[] for _ in count]
+    for i, j in zip(np.repeat(np.arange(len(count)), count).tolist(), later.tolist(), strict=True):
         neighbours[i].append(j)
         neighbours[j].append(i)
     for near in neighbours:
         near.sort()
-    whole = len(a) == n - 1
-    return neighbours, np.zeros(n, np.intp) if whole else connected_components(tree, directed=False)[1]
+    return neighbours
 
 
 def _chain(neighbours: list[list[int]], start: int) -> list[int]:

@@ -11,7 +11,7 @@ from training.dislocations.settings import Settings
 
 NAMED_BY_THE_COMMAND = {
     "network", "seed", "steps", "minutes", "start", "microstructures", "backgrounds", "background_folder", "frames",
-    "left_out", "synthetic", "size_px", "batch",
+    "left_out", "synthetic", "size_px", "batch", "peak_learning_rate",
 }  # fmt: skip
 BACKGROUNDS = {"perlin": "Perlin noise", "real": "real micrographs without their lines"}
 
@@ -45,6 +45,7 @@ def _command(folder: Path, settings: Settings) -> str:
     parts.append(f"--start {settings.start}" if settings.start else f"--network {settings.network}")
     parts.append(f"--steps {settings.steps}" if settings.steps else f"--minutes {settings.minutes:g}")
     parts.append(f"--seed {settings.seed} --size {settings.size_px} --batch {settings.batch}")
+    parts.append(f"--learning-rate {settings.peak_learning_rate:g}")
     parts.append(f"--microstructures {' '.join(settings.microstructures)}")
     parts.append(f"--backgrounds {' '.join(settings.backgrounds)}")
     if settings.background_folder:
@@ -62,7 +63,8 @@ def _data(settings: Settings, checkpoint: Checkpoint) -> str:
         pictures = f"{seen // settings.reuse} pictures of {settings.size_px}² px, each seen {settings.reuse} times"
     else:
         pictures = f"{seen} pictures of {settings.size_px}² px"
-    kinds = " and ".join(settings.microstructures)
+    *first, last = settings.microstructures
+    kinds = f"{', '.join(first)} and {last}" if first else last
     grounds = " and on ".join(BACKGROUNDS[name] for name in settings.backgrounds)
     made = f"synthetic pile-ups of {kinds} on {grounds}, made as it went"
     if settings.frames is None:

@@ -28,3 +28,13 @@ def test_atoms_default_was_measured_without_each_lattice() -> None:
         assert row["columns"] > 1000
         assert 0.5 < row["recall"] <= 1
         assert 0.5 < row["precision"] <= 1
+
+
+def test_dislocations_default_on_held_out_synthetic_pictures() -> None:
+    """What two cores must reach; on real backgrounds no less than a network trained on Perlin noise keeps."""
+    store = Store()
+    scores = store.manifest(store.default("dislocations")).scores
+    for title, least in (("M1, perlin", 0.7), ("M2, perlin", 0.5), ("M1, real", 0.6), ("M2, real", 0.5)):
+        assert scores[title]["length_score"] >= least
+        assert scores[title]["lines"] > 150
+        assert scores[title]["distance_px"] < 2
