@@ -2,8 +2,8 @@
 
 Detectron2's R50-FPN at full width (random weights, scaled so that it finds things) and the compact network that ships,
 on synthetic micrographs of 512² and 1024². Times are the best of several rounds in which the contestants take turns.
-Then everything around the network: measuring 500 defects, and whole requests. Ratios are printed; `--json` keeps the
-figures.
+Then everything around the network (`benchmarks.defect_requests`): measuring 500 defects, and whole requests. Ratios are
+printed; `--json` keeps the figures.
 """
 
 from __future__ import annotations
@@ -15,19 +15,15 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from analysis.defects import answer
-from analysis.defects.pipeline import analyse
 from analysis.defects.preprocess import InputSpec
-from analysis.micrograph import Micrograph
+from benchmarks.defect_requests import PIXEL_SIZE_NM, Row, crowded, fastest, postprocessing, requests
 from benchmarks.environment import describe
 from benchmarks.mask_rcnns import (
-    CLASSES,
     EAGER,
     Contestant,
     compact_with_random_weights,
@@ -36,15 +32,12 @@ from benchmarks.mask_rcnns import (
     resnet50,
 )
 from emserve.exceptions import StoreError
-from emserve.results import ModelInfo
 from export.defects.parity import compare
 from export.defects.samples import drawn
 from model_store.store import Store
 
 FIRST_SEED = 900_000_200
-PIXEL_SIZE_NM = 0.5
 R50 = "R50-FPN"
-Row = dict[str, Any]
 
 
 def networks(store: Store, model: str | None, folder: Path, threads: int) -> list[Contestant]:
@@ -92,69 +85,7 @@ def measure(contestants: Sequence[Contestant], sizes: Sequence[int], rounds: int
     return rows
 
 
-class Crowd:
-    """A network that answers at once: so many defects, ellipses of 12 to 60 px, anywhere in the picture."""
-
-    info = ModelInfo(name="crowd", family="defects", version="0", sha256="", runtime="none", precision="fp32")
-
-    def __init__(self, count: int, size: int) -> None:
-        generator = np.random.default_rng(FIRST_SEED)
-        sides, centres = generator.uniform(12, 60, (count, 2)), generator.uniform(0, size, (count, 2))
-        y, x = np.mgrid[:28, :28] - 13.5
-        axes = generator.uniform(8, 13, (count, 2, 1, 1))
-        self.answer = {
-            "boxes": np.clip(np.hstack((centres - sides / 2, centres + sides / 2)), 0, size).astype(np.float32),
-            "scores": generator.uniform(0.5, 1, count).astype(np.float32),
-            "classes": generator.integers(0, len(CLASSES), count),
-            "masks": (1 / (1 + np.exp(6 * (np.hypot(x / axes[:, 0], y / axes[:, 1]) - 1)))).astype(np.float32),
-        }
-
-    def run_named(self, inputs: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
-        """The answer."""
-        return self.answer
-
-
-def postprocessing(counts: Sequence[int], size: int, rounds: int) -> list[Row]:
-    """Seconds around the network, for pictures with more and more defects: before it, after it, and for the answer."""
-    pixels = np.random.default_rng(0).uniform(0, 255, (size, size)).astype(np.float32)
-    micrograph = Micrograph(pixels, PIXEL_SIZE_NM, PIXEL_SIZE_NM, "argument")
-    rows = []
-    for count in counts:
-        spec = InputSpec(classes=CLASSES, channels=1, most_detections=count, repeats_iou=0.5)
-        network = Crowd(count, size)
-        times = []
-        for _ in range(rounds):
-            found = analyse(micrograph, network, spec, thickness_nm=100.0)
-            begin = time.perf_counter()
-            answer.result(micrograph, found, request_id="benchmark").model_dump_json()
-            spent = found.timings_ms
-            times.append((spent.preprocess / 1000, spent.postprocess / 1000, time.perf_counter() - begin))
-        before, after, answered = np.min(times, axis=0).tolist()
-        rows.append({"defects": count, "preprocess_s": before, "postprocess_s": after, "answer_s": answered})
-    return rows
-
-
-def shares(rows: Sequence[Row], around: Sequence[Row], size: int) -> list[Row]:
-    """What share of a whole request the post-processing is, for the fastest way to run each network."""
-    found = []
-    for network in dict.fromkeys(row["network"] for row in rows):
-        ways = [r for r in rows if r["network"] == network and r["size_px"] == size and not r["remark"]]
-        best = min(ways, key=lambda row: row["seconds"])
-        for row in around:
-            whole = best["seconds"] + row["preprocess_s"] + row["postprocess_s"] + row["answer_s"]
-            found.append(
-                {
-                    "network": network,
-                    "runtime": best["runtime"],
-                    "defects": row["defects"],
-                    "request_s": whole,
-                    "postprocess_share": (row["postprocess_s"] + row["answer_s"]) / whole,
-                }
-            )
-    return found
-
-
-def tables(rows: Sequence[Row], around: Sequence[Row], whole: Sequence[Row]) -> str:
+def tables(rows: Sequence[Row], around: Sequence[Row], whole: Sequence[Row], real: Sequence[Row]) -> str:
     """The figures as Markdown."""
     lines = [
         "| network | runtime | picture | s | × itself, eager | × R50-FPN, eager | detections as eager |",
@@ -179,6 +110,19 @@ def tables(rows: Sequence[Row], around: Sequence[Row], whole: Sequence[Row]) -> 
         f"| {100 * row['postprocess_share']:.0f} % |"
         for row in whole
     ]
+    if real:
+        columns = ("read", "preprocess", "network", "postprocess", "answer", "request")
+        lines += [
+            "",
+            f"| network | runtime | tiles | defects | {', '.join(columns)}, s | after the network |",
+            "|---|---|---|---|---|---|",
+        ]
+        for row in real:
+            seconds = ", ".join(f"{row[f'{name}_s']:.3f}" for name in columns)
+            lines.append(
+                f"| {row['network']} | {row['runtime']} | {row['tiles']} | {row['defects']} of {row['there']} "
+                f"| {seconds} | {100 * row['postprocess_share']:.1f} % |"
+            )
     return "\n".join(lines)
 
 
@@ -194,17 +138,21 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     torch.set_num_threads(arguments.threads)
 
+    store, largest = Store(), max(arguments.sizes)
     with tempfile.TemporaryDirectory() as folder:
-        contestants = networks(Store(), arguments.model, Path(folder), arguments.threads)
+        contestants = networks(store, arguments.model, Path(folder), arguments.threads)
         # OpenVINO and PyTorch each set the number of their threads when a model is opened.
         torch.set_num_threads(arguments.threads)
         rows = measure(contestants, arguments.sizes, arguments.rounds)
-    largest = max(arguments.sizes)
+        best, real = fastest(contestants, rows, largest), []
+        stored = {manifest.name: manifest for manifest in store.manifests("defects")}
+        for name in (contestant.network for contestant, _ in best if contestant.network in stored):
+            real = requests(best, name, InputSpec.model_validate(stored[name].input), max(3, arguments.rounds))
     around = postprocessing(arguments.defects, largest, max(3, arguments.rounds))
-    whole = shares(rows, around, largest)
-    print(tables(rows, around, whole))
+    whole = crowded(best, around)
+    print(tables(rows, around, whole, real))
     if arguments.json:
-        figures = {"environment": describe(), "networks": rows, "around": around, "requests": whole}
+        figures = {"environment": describe(), "networks": rows, "around": around, "requests": whole, "files": real}
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     return 0
