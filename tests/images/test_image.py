@@ -107,6 +107,8 @@ def server(image: str) -> Iterator[str]:
         begin = time.monotonic()
         ready = False
         while not ready and time.monotonic() - begin < 300:
+            state = do("podman", "inspect", "--format", "{{.State.Status}}", identity).stdout.strip()
+            assert state in ("created", "running"), do("podman", "logs", identity).stderr
             time.sleep(0.5)
             with suppress(httpx.TransportError):
                 ready = httpx.get(f"{url}/readyz", trust_env=False, timeout=30).status_code == 200
