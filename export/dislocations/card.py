@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from export.about import About
-from export.dislocations.scores import Scores, film_table, score_table, table_by_lines
+from export.dislocations.scores import Scores, film_table, matrix_table, score_table, table_by_lines
 from export.parity import ParityReport
 from export.sections import failures, origin, runtime_table, training_parts
 from model_store.manifest import Manifest
@@ -49,6 +49,7 @@ def _scores(scores: Scores, about: About) -> list[str]:
     tables = (
         ("### Pictures", score_table(scores)),
         ("Length score by the number of lines in the picture:", table_by_lines(scores)),
-        ("### Films", film_table(scores)),
+        ("### Films of known motion", film_table(scores)),
+        ("### Length score of the same network trained on one kind of pictures, tested on all", matrix_table(scores)),
     )
     return [*parts, *(part for heading, table in tables if table for part in (heading, table))]

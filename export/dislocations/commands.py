@@ -11,7 +11,7 @@ from emserve.exceptions import EmserveError
 from export.about import About, read_about
 from export.dislocations.folder import Description, export_network
 from export.dislocations.records import training_record
-from export.dislocations.scores import collected
+from export.dislocations.scores import collected, read_matrix
 from export.parity import ParityError
 from export.precision import Evidence
 from model_store.store import MODELS
@@ -43,6 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="reports (evaluation.json) of `python -m training evaluate dislocations` on this run or its export",
     )
     parser.add_argument(
+        "--matrix",
+        type=Path,
+        metavar="JSON",
+        help="such a report on runs that each saw one kind of pictures",
+    )
+    parser.add_argument(
         "--evidence",
         type=Path,
         metavar="JSON",
@@ -72,7 +78,8 @@ def run(options: argparse.Namespace) -> int:
             version=options.version,
             default=options.default,
             training=training_record(run_folder),
-            scores=collected(options.scores, (str(run_folder), run_folder.name, options.name)),
+            scores=collected(options.scores, (str(run_folder), run_folder.name, options.name))
+            | (read_matrix(options.matrix) if options.matrix else {}),
             bf16=evidence,
         )
         manifest = export_network(network, description, folder)

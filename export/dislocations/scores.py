@@ -8,6 +8,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from training.checkpoints import Checkpoint
+from training.dislocations.settings import Settings
+
 TITLES = {
     "pictures": "pictures",
     "lines": "lines",
@@ -20,7 +23,7 @@ TITLES = {
 NUMBERS = (1, 6, 11, 16, 21)
 """Pictures are put together by how many lines they have: from each of these to below the next."""
 
-FILMS = "films"
+FILMS, MATRIX = "films", "matrix"
 FILM_TITLES = {
     "films": "films",
     "lines": "lines",
@@ -35,7 +38,8 @@ FILM_TITLES = {
 """Of films of known motion."""
 
 Scores = dict[str, Any]
-"""Set of pictures → figures, with `length_score_by_lines`; under `films`, kind of films → figures."""
+"""Set of pictures → figures, with `length_score_by_lines`; under `films`, kind of films → figures, and under `matrix`,
+what another network was trained on → set → length score."""
 
 
 def read_scores(path: Path, models: Iterable[str]) -> Scores:
@@ -77,7 +81,7 @@ def collected(paths: Iterable[Path], models: Iterable[str]) -> Scores:
 
 def score_table(scores: Scores) -> str:
     """The figures of every set of pictures as Markdown; empty where there are none."""
-    scores = {title: row for title, row in scores.items() if title != FILMS}
+    scores = {title: row for title, row in scores.items() if "length_score" in row}
     if not scores:
         return ""
     columns = [name for name in TITLES if any(name in row for row in scores.values())]
@@ -112,6 +116,41 @@ def film_table(scores: Scores) -> str:
     lines += [
         f"| {kind} | " + " | ".join(_film_text(name, row.get(name)) for name in FILM_TITLES) + " |"
         for kind, row in films.items()
+    ]
+    return "\n".join(lines)
+
+
+def read_matrix(path: Path) -> Scores:
+    """The length scores of all runs of a report, by what each was trained on and for how long.
+
+    Raises:
+        ValueError: the file is no such report, or a model in it is no run.
+    """
+    found = Scores()
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))["models"]
+        for run, sets in report.items():
+            settings, checkpoint = Settings.read(Path(run)), Checkpoint.read(Path(run))
+            kinds = f"{' and '.join(settings.microstructures)}, {' and '.join(settings.backgrounds)}"
+            title = f"{kinds}, {checkpoint.minutes:.0f} minutes"
+            found[title] = {name: round(row["length_score"], 4) for name, row in sets.items()}
+    except (KeyError, TypeError, AttributeError, json.JSONDecodeError, FileNotFoundError) as error:
+        raise ValueError(
+            f"{path} is no report of `python -m training evaluate dislocations` on runs: {error!r}"
+        ) from error
+    return {MATRIX: found}
+
+
+def matrix_table(scores: Scores) -> str:
+    """The length scores of networks trained on one kind of pictures each, as Markdown; empty where there are none."""
+    matrix: dict[str, dict[str, float]] = scores.get(MATRIX, {})
+    if not matrix:
+        return ""
+    columns = list(dict.fromkeys(name for row in matrix.values() for name in row))
+    lines = ["| trained on | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
+    lines += [
+        f"| {title} | " + " | ".join(_text("length_score", row.get(name)) for name in columns) + " |"
+        for title, row in matrix.items()
     ]
     return "\n".join(lines)
 

@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from export.dislocations.records import training_record
-from export.dislocations.scores import collected, film_table, read_scores, score_table, table_by_lines
+from export.dislocations.scores import (
+    collected,
+    film_table,
+    matrix_table,
+    read_matrix,
+    read_scores,
+    score_table,
+    table_by_lines,
+)
 from model_store.manifest import Training
 from tests.export.dislocations.narrow_lines import ROW, SETS, write_run
 from training.__main__ import parser
@@ -82,6 +90,20 @@ def test_films_are_kept_beside_pictures(tmp_path: Path) -> None:
     assert list(together) == [*SETS, "films"]
     assert len(score_table(together).splitlines()) == 4
     assert film_table(read_scores(pictures, ["runs/a"])) == ""
+
+
+def test_the_matrix_says_what_each_network_was_trained_on(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / kind, microstructures=(kind,)) for kind in ("M1", "M2")]
+    path = write_report(tmp_path / "matrix.json", {str(run): SETS for run in runs})
+    scores = read_matrix(path)
+    assert scores["matrix"]["M2, perlin, 1 minutes"] == {"M1, perlin": 0.8766, "M2, perlin": 0.7}
+    assert matrix_table(scores).splitlines()[2:] == [
+        "| M1, perlin, 1 minutes | 0.877 | 0.700 |",
+        "| M2, perlin, 1 minutes | 0.877 | 0.700 |",
+    ]
+    assert score_table(scores) == matrix_table({}) == ""
+    with pytest.raises(ValueError, match="on runs"):
+        read_matrix(write_report(tmp_path / "store.json", {"dislocations_unetplusplus": SETS}))
 
 
 def test_tables_leave_out_what_is_not_known(tmp_path: Path) -> None:
