@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -56,11 +57,15 @@ def compare(size: int, batch: int, rounds: int) -> list[dict[str, Any]]:
         if not torch.isclose(vectorised(), loop(), rtol=1e-4):
             raise AssertionError("the two losses differ: they are not the same loss")
         forward = [_seconds(way, rounds) for way in (vectorised, loop)]
-    both = [_seconds(lambda way=way: torch.autograd.grad(way(), logits), rounds) for way in (vectorised, loop)]
+    both = [_seconds(partial(_gradient, way, logits), rounds) for way in (vectorised, loop)]
     return [
         {"part": part, "vectorised_s": ours, "looped_s": theirs, "times_faster": theirs / ours}
         for part, (ours, theirs) in (("forward", forward), ("forward and backward", both))
     ]
+
+
+def _gradient(loss: Callable[[], Tensor], of: Tensor) -> Tensor:
+    return torch.autograd.grad(loss(), of)[0]
 
 
 def _blobs(shape: tuple[int, int], size: int, generator: torch.Generator) -> Tensor:
