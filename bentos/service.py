@@ -70,13 +70,15 @@ class Readiness:
             log.exception("not ready")
 
     def _warm_up(self) -> str | None:
-        """Why it did not work although it may yet: what runs the networks is not there."""
+        """Why it did not work although it may yet: what runs the networks is not there, or has other models still."""
         try:
             for family in self._families():
                 model = family.warm_up(self._models, max_pixels=self._max_pixels)
                 log.info("loaded: %s %s, %s %s", model.name, model.version, model.runtime, model.precision)
-        except ServiceError as error:
-            if self._stopped.is_set() or isinstance(error, InternalError):
+        except EmserveError as error:
+            # Front and Triton are replaced at the same time: for a while an old server may answer with old models.
+            may_change = isinstance(error, ServiceError) or os.environ.get("EMSERVE_RUNTIME") == "triton"
+            if self._stopped.is_set() or isinstance(error, InternalError) or not may_change:
                 raise
             return str(error)
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -101,5 +102,21 @@ def test_the_service_waits_for_a_triton_that_comes_later(blobs: Path, start_trit
         client = open_late(blobs, f"http://127.0.0.1:{triton.http}")
         wait(lambda: "Triton" in client.get("/readyz").text)
         assert client.get("/readyz").status_code == 503
+        triton.start()
+        wait(lambda: client.get("/readyz").status_code == 200)
+
+
+def test_the_service_waits_for_the_models_that_it_knows(blobs: Path, start_triton: Any, open_late: Any) -> None:
+    """As when both are replaced at once by a release with other weights, and the old Triton is asked first."""
+    config = blobs / "atoms_blobs" / "config.pbtxt"
+    right = config.read_text()
+    (checksum,) = re.findall(r"[0-9a-f]{64}", right)
+    config.write_text(right.replace(checksum, 64 * "0"))
+    with start_triton(blobs) as triton:
+        client = open_late(blobs, f"grpc://127.0.0.1:{triton.grpc}")
+        wait(lambda: "checksum 0000" in client.get("/readyz").text)
+        assert client.get("/readyz").status_code == 503
+        triton.stop()
+        config.write_text(right)
         triton.start()
         wait(lambda: client.get("/readyz").status_code == 200)
