@@ -27,6 +27,7 @@ ENGINES = {
     "podman": ("podman", "info", "--format", "{{.Store.GraphRoot}}"),
     "buildah": ("buildah", "info", "--format", "{{.store.GraphRoot}}"),
 }
+ANSWER_S = 60.0
 
 
 def engine(wanted: str | None = None) -> str:
@@ -36,7 +37,11 @@ def engine(wanted: str | None = None) -> str:
         if shutil.which(name) is None:
             reasons[name] = "not installed"
             continue
-        asked = subprocess.run(ENGINES[name], capture_output=True, text=True, timeout=60)
+        try:
+            asked = subprocess.run(ENGINES[name], capture_output=True, text=True, timeout=ANSWER_S)
+        except subprocess.TimeoutExpired:
+            reasons[name] = f"no answer within {ANSWER_S:g} s"
+            continue
         if asked.returncode == 0:
             return name
         reasons[name] = (asked.stderr.strip().splitlines() or ["it does not work"])[-1]

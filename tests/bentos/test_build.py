@@ -89,6 +89,14 @@ def test_the_first_engine_that_works_is_taken(programs: Path) -> None:
     assert containerise.engine("buildah") == "buildah"
 
 
+def test_an_engine_that_hangs_is_passed_over(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(containerise, "ANSWER_S", 0.5)
+    (programs / "docker").write_text("#!/bin/sh\nexec /bin/sleep 60\n")
+    (programs / "docker").chmod(0o755)
+    with pytest.raises(MissingDependency, match=r"docker: no answer"):
+        containerise.engine()
+
+
 def test_without_an_engine_each_says_why(programs: Path) -> None:
     program(programs, "docker", 1, "Cannot connect to the Docker daemon")
     with pytest.raises(MissingDependency, match=r"docker: Cannot connect.*podman: not installed.*buildah") as told:
