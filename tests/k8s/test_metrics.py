@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import urllib.request
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -58,8 +57,7 @@ def triton_metrics(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporte
     server = TritonServer(packages, store, tmp_path_factory.mktemp("triton"))
     server.start()
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{server.metrics}/metrics", timeout=20) as answer:
-            yield exported(answer.read().decode())
+        yield exported(server.exposition())
     finally:
         server.stop()
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -42,7 +41,9 @@ def rehearsal(
 ) -> Iterator[Rehearsal]:
     packages = environment(ROOT)
     if packages is None:
-        pytest.skip("no Triton server here: `make .venv-triton/.ready` installs one (Linux on x86-64)")
+        pytest.skip(
+            "no Triton server here: `make .venv-triton/.ready` installs one (Linux on x86-64, a Python with libpython)"
+        )
     pytest.importorskip("tritonclient")
     objects = rendered("cpu")
     pods = {name: pod["spec"] for name, pod in objects.pods()}
@@ -98,8 +99,7 @@ def test_prometheus_reads_both_with_its_key(rehearsal: Rehearsal) -> None:
     metrics = f"{rehearsal.front.url}/metrics"
     assert status(metrics) == 401
     assert status(metrics, Authorization=f"Bearer {KEYS['metrics']}") == 200
-    with urllib.request.urlopen(f"http://127.0.0.1:{rehearsal.triton.metrics}/metrics", timeout=20) as answer:
-        text = answer.read().decode()
+    text = rehearsal.triton.exposition()
     assert 'nv_inference_queue_duration_us{model="atoms_segresnet"' in text
     assert "nv_gpu_" not in text
 

@@ -20,7 +20,9 @@ def start_triton(root: Path, tmp_path_factory: pytest.TempPathFactory) -> StartT
     """`with start_triton(store, "--option") as server:`, ready when it begins; skipped where there is no server."""
     packages = environment(root)
     if packages is None:
-        pytest.skip("no Triton server here: `make .venv-triton/.ready` installs one (Linux on x86-64)")
+        pytest.skip(
+            "no Triton server here: `make .venv-triton/.ready` installs one (Linux on x86-64, a Python with libpython)"
+        )
     pytest.importorskip("tritonclient")
 
     @contextmanager

@@ -81,6 +81,14 @@ def test_another_model_is_refused(
     assert caught.value.remedy  # type: ignore[attr-defined]
 
 
+def test_a_proxy_is_not_asked_for_this_host(url: str, served: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("grpc_proxy", "https_proxy", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # where nobody listens
+    for name in ("no_grpc_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    assert Store(served).open("atoms_blobs", runtime="triton").run(np.zeros((1, 1, 40, 40), np.float32)).shape[0] == 1
+
+
 def test_no_room_in_shared_memory_means_messages(
     url: str, served: Path, monkeypatch: pytest.MonkeyPatch, setting: Callable[..., None]
 ) -> None:

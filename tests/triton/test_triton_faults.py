@@ -164,7 +164,7 @@ def test_a_new_version_comes_under_traffic(
 def test_an_outage_is_told_and_passes(
     blobs: Path, start_triton: Any, setting: Callable[..., None], changed: Callable[..., None]
 ) -> None:
-    changed(blobs, "atoms_blobs", test_delay_ms=200)
+    changed(blobs, "atoms_blobs", test_delay_ms=600)
     with start_triton(blobs) as server:
         models = []
         for protocol, shared_memory in (("grpc", "off"), ("grpc", "on"), ("http", "off"), ("http", "on")):

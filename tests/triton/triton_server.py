@@ -22,9 +22,24 @@ BACKENDS = Path(__file__).parent / "backends"
 def environment(root: Path) -> Path | None:
     """The folder of packages that holds the server, or None where it has not been made, or not for this Python."""
     for packages in sorted((root / ".venv-triton").glob("lib/python3.*/site-packages")):
-        if _stub(packages).is_file():
+        if _stub(packages).is_file() and _links(packages):
             return packages
     return None
+
+
+def _links(packages: Path) -> bool:
+    """Whether Python is there as a shared library, which the stub needs; some Pythons come without."""
+    version = packages.parent.name.removeprefix("python")
+    ask = f"import ctypes; ctypes.CDLL('libpython{version}.so.1.0')"
+    python = packages.parents[2] / "bin" / "python3"
+    settings = os.environ | {"LD_LIBRARY_PATH": library_folder(python)}
+    return subprocess.run([python, "-c", ask], env=settings, capture_output=True).returncode == 0
+
+
+def library_folder(python: Path) -> str:
+    """Where an interpreter's own library lies."""
+    ask = "import sysconfig; print(sysconfig.get_config_var('LIBDIR'))"
+    return subprocess.run([python, "-c", ask], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _stub(packages: Path) -> Path:
@@ -61,12 +76,6 @@ class TritonServer:
 
     def launch(self) -> None:
         """Starts the process and does not wait."""
-        configured = subprocess.run(
-            [self._python, "-c", "import sysconfig; print(sysconfig.get_config_var('LIBDIR'))"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
         inherited = {
             name: value
             for name, value in os.environ.items()
@@ -74,7 +83,7 @@ class TritonServer:
         }
         settings = inherited | {
             "PATH": f"{self._python.parent}{os.pathsep}{os.environ['PATH']}",  # the stub takes `python3` from there
-            "LD_LIBRARY_PATH": f"{configured.stdout.strip()}{os.pathsep}{self._libraries}",
+            "LD_LIBRARY_PATH": f"{library_folder(self._python)}{os.pathsep}{self._libraries}",
             "OMP_NUM_THREADS": "1",
         }
         command = [
@@ -105,7 +114,7 @@ class TritonServer:
                 preexec_fn=lambda: libc.prctl(_DEATH_SIGNAL, signal.SIGTERM),  # should the tests be killed
             )
 
-    def start(self, limit_s: float = 60) -> None:
+    def start(self, limit_s: float = 120) -> None:
         """Starts it and returns when it is ready; raises RuntimeError with its log where it does not become so."""
         self.launch()
         begin = time.monotonic()
@@ -174,8 +183,13 @@ class TritonServer:
         """Names of the shared memory that clients have made known to it."""
         return {entry["name"] for entry in json.load(self._get(self.http, "v2/systemsharedmemory/status"))}
 
+    def exposition(self) -> str:
+        """What it shows to Prometheus."""
+        return str(self._get(self.metrics, "metrics").read().decode())
+
     def _get(self, port: int, path: str, data: bytes | None = None) -> Any:
-        return urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", data=data, timeout=20)
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        return direct.open(f"http://127.0.0.1:{port}/{path}", data=data, timeout=20)
 
 
 def _free_ports(count: int) -> list[int]:

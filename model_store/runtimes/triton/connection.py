@@ -49,7 +49,9 @@ class Connection:
         self._is_grpc = settings.protocol == "grpc"
         self.errors: tuple[type[Exception], ...] = (self._library.InferenceServerException, OSError)
         if self._is_grpc:
-            self._client = self._library.InferenceServerClient(settings.place, channel_args=_CHANNEL)
+            # gRPC would send what is meant for this host to a proxy of the environment, too.
+            direct = [("grpc.enable_http_proxy", 0)] if settings.on_this_host else []
+            self._client = self._library.InferenceServerClient(settings.place, channel_args=[*_CHANNEL, *direct])
         else:
             self._client = self._library.InferenceServerClient(
                 settings.place, connection_timeout=CONNECT_S, network_timeout=timeout_s
@@ -171,7 +173,8 @@ def unregister(settings: Settings, name: str) -> None:
     if settings.protocol == "http":
         # Not with the client: its gevent needs new threads, which a process that ends cannot have, and waits for ever.
         place = f"http://{settings.place}/v2/systemsharedmemory/region/{name}/unregister"
-        with suppress(OSError), urllib.request.urlopen(place, data=b"", timeout=CONNECT_S):
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # the client knows no proxies either
+        with suppress(OSError), direct.open(place, data=b"", timeout=CONNECT_S):
             return
     else:
         connection = Connection(settings, CONNECT_S)
