@@ -25,8 +25,11 @@ micrographs=$(CDPATH= cd -- "$micrographs" && pwd) results=$(CDPATH= cd -- "$res
 analyse() {
     if [ -n "${IMAGE:-}" ]; then
         # As whoever calls it, so that the results are theirs; nothing but the results can be written.
+        # Podman without root would make somebody else of them, who may not write there.
+        engine=${ENGINE:-podman} keep=
+        if [ "${engine##*/}" = podman ] && [ "$(id -u)" -ne 0 ]; then keep=--userns=keep-id; fi
         # shellcheck disable=SC2086
-        "${ENGINE:-podman}" run --rm ${ENGINE_OPTIONS:-} --user "$(id -u):$(id -g)" --read-only --cap-drop ALL --network none \
+        "$engine" run --rm $keep ${ENGINE_OPTIONS:-} --user "$(id -u):$(id -g)" --read-only --cap-drop ALL --network none \
             --tmpfs /tmp --env EMSERVE_IMAGE="$IMAGE" --volume "$micrographs:$micrographs:ro" --volume "$results:$results" \
             "$IMAGE" analyse "$@"
     elif [ -n "${ANALYSE:-}" ]; then

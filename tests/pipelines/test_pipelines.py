@@ -113,6 +113,24 @@ def test_shell_with_an_image(
     called = (tmp_path / "called.txt").read_text().splitlines()
     assert {"--read-only", "--cap-drop", "--network", "none"} <= set(called)
     assert f"{micrographs}:{micrographs}:ro" in called
+    assert "--userns=keep-id" not in called, "podman's own"
+
+
+def test_podman_without_root_keeps_the_user(
+    root: Path, micrographs: Path, environment: dict[str, str], engine: Path, tmp_path: Path
+) -> None:
+    """The tool would be somebody else on the host, who may not write into the results."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    shutil.copy(engine, programs / "podman")
+    (programs / "id").write_text("#!/bin/sh\necho 1000\n")
+    (programs / "id").chmod(0o755)
+    settings = {"IMAGE": "emserve@sha256:0123", "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+    command = [str(root / "pipelines/emserve.sh"), "atoms", str(micrographs), str(tmp_path / "results")]
+    done = run(command, environment | settings, tmp_path)
+    assert done.returncode == 0, done.stderr
+    called = (tmp_path / "called.txt").read_text().splitlines()
+    assert {"--userns=keep-id", "1000:1000"} <= set(called)
 
 
 @pytest.mark.parametrize(
@@ -137,10 +155,7 @@ def snakemake(root: Path) -> str:
     """The command; it has an environment of its own, as it brings much along."""
     found = shutil.which("snakemake") or root / ".venv-snakemake" / "bin" / "snakemake"
     if not Path(found).is_file():
-        pytest.skip(
-            "snakemake is not installed: python3 -m venv .venv-snakemake && "
-            ".venv-snakemake/bin/pip install 'snakemake==9.*'"
-        )
+        pytest.skip("snakemake is not installed: `make .venv-snakemake/.ready` puts it into an environment of its own")
     return str(found)
 
 
