@@ -20,6 +20,8 @@ _MOST_INDEX_BYTES = 64_000_000  # of the names in it, which are read at once
 _MOST_BYTES_PER_PIXEL = 8
 _MOST_OTHER_BYTES = 64_000_000  # of a microscope's file beside its picture
 _LONGEST_COMMENT = 65_535
+# Of these alone `zipfile` unpacks no more than it is asked for: a few KB of the others may become many GB.
+_PACK_AGAIN = "Pack the frames again, stored or deflated."
 _NO_PICTURES = "Send a ZIP of frames as PNG, TIFF, JPEG, NPY or a microscope's files."
 
 
@@ -99,12 +101,12 @@ class Archive:
     def _opened(self, member: zipfile.ZipInfo) -> zipfile.ZipExtFile:
         if member.flag_bits & 1:
             raise UnreadableMicrograph("It is encrypted.", remedy="Pack the frames without a password.")
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise UnreadableMicrograph("It is packed in a way that is not read.", remedy=_PACK_AGAIN)
         try:
             return self._zip.open(member)  # type: ignore[return-value]
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
-            raise UnreadableMicrograph(
-                "It cannot be unpacked.", remedy="Pack the frames again, stored or deflated."
-            ) from error
+        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
+            raise UnreadableMicrograph("It cannot be unpacked.", remedy=_PACK_AGAIN) from error
 
 
 def _is_frame(member: zipfile.ZipInfo) -> bool:
@@ -126,7 +128,7 @@ def _read(stream: zipfile.ZipExtFile, count: int) -> bytes:
 def _check_index(file: BinaryIO) -> None:
     """Refuse a flood of names: `zipfile` takes up all of them, without a limit."""
     size = file.seek(0, 2)
-    file.seek(max(0, size - _LONGEST_COMMENT - 22 - 20))
+    start = file.seek(max(0, size - _LONGEST_COMMENT - 22 - 20))
     end = file.read()
     at = end.rfind(b"PK\5\6")
     if at < 0 or at + 22 > len(end):
@@ -135,9 +137,16 @@ def _check_index(file: BinaryIO) -> None:
         )
     (index_bytes,) = struct.unpack_from("<I", end, at + 12)
     if at >= 20 and end[at - 20 : at - 16] == b"PK\6\7":
-        (record,) = struct.unpack_from("<Q", end, at - 12)
-        file.seek(min(record, size))
-        content = file.read(56)
-        index_bytes = struct.unpack_from("<Q", content, 40)[0] if len(content) == 56 else size
+        (named,) = struct.unpack_from("<Q", end, at - 12)
+        # `zipfile` looks right before the locator, whatever place that names
+        before = _index_bytes(file, start + at - 20 - 56)
+        index_bytes = max(index_bytes if before is None else before, _index_bytes(file, min(named, size)) or 0)
     if index_bytes > _MOST_INDEX_BYTES:
         raise TooLarge("The ZIP archive has too many files.", remedy="Send it in parts.")
+
+
+def _index_bytes(file: BinaryIO, record: int) -> int | None:
+    """The length of the list of files by the ZIP64 record at a place; None where there is none."""
+    file.seek(max(record, 0))
+    content = file.read(56)
+    return int.from_bytes(content[40:48], "little") if len(content) == 56 and content[:4] == b"PK\6\6" else None

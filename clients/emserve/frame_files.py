@@ -19,4 +19,6 @@ def frame_files(folder: Path) -> list[Path]:
 
 def by_number(name: str) -> list[tuple[int, str]]:
     """What names are sorted by so that `frame_9` comes before `frame_10`."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name.casefold())]
+    parts = re.split(r"(\d+)", name.casefold())
+    # by their digits, as `int` refuses thousands of them
+    return [(len(part.lstrip("0")), part.lstrip("0")) if part.isdecimal() else (-1, part) for part in parts]
