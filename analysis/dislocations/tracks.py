@@ -166,12 +166,12 @@ class Linker:
         n, m = costs.shape
         if not n or not m:
             return {}
-        # to leave a track and a line alone costs as much as a link at the gate
-        table = np.full((n + m, m + n), self.gate_px / 2)
-        table[:n, :m] = np.where(costs <= self.gate_px, costs, 4 * self.gate_px * (n + m))
-        table[n:, m:] = 0.0
-        rows, columns = linear_sum_assignment(table)
-        return {int(j): int(i) for i, j in zip(rows, columns, strict=True) if i < n and j < m}
+        # to leave a track and a line alone costs as much as a link at the gate; tracks that wait may be thousands
+        links = costs.T
+        table = np.full((m, n + m), self.gate_px, np.float64)
+        table[:, :n] = np.where(links <= self.gate_px, links, 4 * self.gate_px * (n + m))
+        lines, columns = linear_sum_assignment(table)
+        return {int(j): int(i) for j, i in zip(lines, columns, strict=True) if i < n}
 
     def _begin(self, frame: int, points: FloatArray) -> Step:
         track = _Active(
@@ -199,7 +199,8 @@ class Linker:
         track.step = newest if track.finds == 1 else _NEW_STEP * newest + (1 - _NEW_STEP) * track.step
         track.last = points
         track.add(frame, displacement, _length(points))
-        return Step(track.number, since.dx, since.dy, float(moved[0]), float(moved[1]), ahead, points)
+        (dx, dy), (moved_x, moved_y) = displacement.tolist(), moved.tolist()
+        return Step(track.number, dx, dy, moved_x, moved_y, ahead, points)
 
 
 def positions_px(steps: Sequence[Step], glide_angle_deg: float) -> FloatArray:

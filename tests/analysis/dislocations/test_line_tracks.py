@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -54,6 +56,27 @@ def test_a_line_that_goes_back_has_a_displacement_of_nothing() -> None:
     assert track.velocity_px_per_frame == pytest.approx(0, abs=1e-6)
     # squares about the mean of 4.8 px add up to 100.8, those of the frames to 10; 5 - 2 degrees of freedom
     assert track.velocity_std_px_per_frame == pytest.approx(np.sqrt(100.8 / 3 / 10))
+
+
+def test_steps_and_tracks_tell_of_one_motion() -> None:
+    """Each find lacks another end, so that places by the ends would waver by several px about a line at rest."""
+    linker = Linker()
+    course = S
+    steps = [linker.update(k, [points(course[15:] if k % 2 else course[:-15])])[0] for k in range(6)]
+    (track,) = linker.tracks()
+    assert track.glide_angle_deg is None
+    assert track.displacement_px == pytest.approx(np.hypot(steps[-1].dx_px, steps[-1].dy_px))
+    for before, step in pairwise(steps):
+        moved = step.dx_px - before.dx_px, step.dy_px - before.dy_px
+        assert (step.moved_x_px, step.moved_y_px) == pytest.approx(moved)
+
+
+def test_thousands_of_tracks_that_wait() -> None:
+    """With a long memory, what noise begins waits for long; what a frame takes must not grow with the square of it."""
+    linker = Linker(memory=1000)
+    costs = np.full((20_000, 3), np.inf)
+    costs[19_000, 0], costs[5, 1], costs[6, 1] = 4.0, 3.9, 3.1
+    assert linker._assigned(costs) == {0: 19_000, 1: 6}
 
 
 def test_appearing_vanishing_and_coming_back() -> None:
