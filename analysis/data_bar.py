@@ -68,6 +68,8 @@ def _levels(pixels: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
 
 def _trimmed(levels: npt.NDArray[np.uint8], first: int, last: int) -> tuple[int, int]:
     """The rows first … last - 1 without those of a bar at either end."""
+    if not levels[first:last].size:  # stripes from edge to edge were taken for a bar
+        return first, last
     number = last - first
     inner = levels[first + number // 3 : last - number // 3]
     usual = float(np.median([_largest_share(row) for row in inner[:: max(1, len(inner) // 32)]])) if len(inner) else 1.0
@@ -75,6 +77,8 @@ def _trimmed(levels: npt.NDArray[np.uint8], first: int, last: int) -> tuple[int,
 
     def blank(rows: npt.NDArray[np.uint8]) -> int:
         """Rows from the first on that belong to a bar of the first one's value."""
+        if not rows.size:
+            return 0
         value = int(np.bincount(rows[0]).argmax())
         share = (np.abs(rows.astype(np.int16) - value) <= _NEAR * _LEVELS).mean(axis=1)
         own = np.flatnonzero(share > least)

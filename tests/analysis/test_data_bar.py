@@ -53,6 +53,14 @@ def test_what_is_neither(noise: np.ndarray) -> None:
     assert field(vacuum) == whole(vacuum)
 
 
+def test_stripes_from_edge_to_edge_are_no_bar(noise: np.ndarray) -> None:
+    stripes = noise.copy()
+    stripes[np.arange(200) % 5 < 2] = 0
+    stripes[-2:] = 0
+    for pixels in (stripes, stripes.T):
+        assert field(pixels) == whole(pixels)
+
+
 def test_real_pictures(shared_data: Path) -> None:
     """The drift-corrected frames of a video have white margins; the others of the sets have none, and no bar."""
     found = field(read_file(shared_data / "fecral_in_situ" / "labelled" / "frame888.jpg").pixels)
