@@ -93,7 +93,7 @@ def _packed(frames: tuple[Path, ...]) -> BinaryIO:
     """The frames in one file on the disk, as they are: pictures do not get smaller."""
     file = tempfile.TemporaryFile()  # noqa: SIM115
     try:
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, strict_timestamps=False) as archive:
             for k, path in enumerate(frames):
                 archive.write(path, f"{k:06d}_{path.name}")
     except BaseException:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import zipfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -264,6 +265,18 @@ def test_a_folder_of_frames_is_sent_in_the_order_of_their_numbers(tmp_path: Path
             sent.append([archive.read(name).decode() for name in archive.namelist()])
     assert sent == [["frame_9.png", "frame_10.png", "frame_100.PNG"], ["frame_100.PNG", "frame_9.png"]]
     assert server.requests[0].file_name == "titanium.zip"
+
+
+def test_frames_of_a_clock_that_was_not_set_are_sent(tmp_path: Path) -> None:
+    """A ZIP knows no time before 1980."""
+    frame = tmp_path / "frame_1.png"
+    frame.write_bytes(b"one")
+    os.utime(frame, (0, 0))
+    server = FakeServer()
+    with Client(transport=server.transport) as client:
+        list(client.dislocations_stack([frame]))
+    with zipfile.ZipFile(io.BytesIO(server.requests[0].file or b"")) as archive:
+        assert [archive.read(name) for name in archive.namelist()] == [b"one"]
 
 
 def test_a_folder_without_frames_is_refused(tmp_path: Path) -> None:
