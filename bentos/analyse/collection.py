@@ -20,6 +20,8 @@ def collect(folders: Sequence[Path], out: Path) -> int:
     """
     records = []
     for path in folders:
+        if path.resolve() == out.resolve():
+            raise UsageError(f"{out} cannot be put into itself. Choose another folder for --out.")
         record = provenance.load(path)
         if record is None:
             raise UsageError(f"{path} has no {provenance.FILE_NAME}. Give folders that `analyse … --out` has written.")

@@ -307,6 +307,9 @@ def test_several_runs_are_collected_into_one(tmp_path: Path, lattice: Path, caps
     assert main(["collect", jobs[1], str(tmp_path / "strict"), "--out", str(tmp_path / "mixed")]) == USAGE
     assert "parameters.threshold" in capsys.readouterr().err
     assert main(["collect", jobs[0], jobs[0], "--out", str(tmp_path / "twice")]) == USAGE
+    before = provenance(tmp_path / "jobs" / lattice.stem)
+    assert main(["collect", *jobs, "--out", jobs[0]]) == USAGE
+    assert provenance(tmp_path / "jobs" / lattice.stem) == before, "what is collected is not written over"
 
 
 def test_collecting_failures_is_a_failure(tmp_path: Path, lattice: Path) -> None:
