@@ -43,13 +43,12 @@ def without_trace_ends(lines: Sequence[Line]) -> tuple[list[Line], list[Line]]:
     """
     kept: list[Line] = []
     cut_off: list[Line] = []
+    ends = [
+        [(line.end(last), _goes(line.sparse[::-1] if last else line.sparse)) for last in (False, True)]
+        for line in lines
+    ]
     for number, line in enumerate(lines):
-        others = [
-            (other.end(last), _goes(other.sparse[::-1] if last else other.sparse))
-            for k, other in enumerate(lines)
-            if k != number
-            for last in (False, True)
-        ]
+        others = [end for both in (*ends[:number], *ends[number + 1 :]) for end in both]
         for last in (False, True):
             corner = _corner(line.sparse[::-1] if last else line.sparse, others)
             if corner is not None:
