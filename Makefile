@@ -22,7 +22,7 @@ demo: .venv/.ready
 serve: .venv/.ready
 	.venv/bin/bentoml serve --host 127.0.0.1 --port $(PORT)
 
-test: .venv-dev/.ready .venv-k8s/.ready .venv-triton/.ready
+test: .venv-dev/.ready .venv-k8s/.ready .venv-triton/.ready .venv-snakemake/.ready
 	.venv-dev/bin/python -m pytest $(TESTS)
 
 bentos: .venv/.ready
@@ -74,9 +74,17 @@ format: .venv-dev/.ready
 .venv-triton/.ready:
 	$(PYTHON) -m venv .venv-triton
 	@echo "Installing a Triton server for the tests into .venv-triton (about 320 MB, half a minute)"
-	.venv-triton/bin/python $(PIP) --no-deps nvidia-pytriton==0.7.0 && .venv-triton/bin/python $(PIP) "numpy<2" onnxruntime \
+	.venv-triton/bin/python $(PIP) --no-deps nvidia-pytriton==0.7.0 && .venv-triton/bin/python $(PIP) --only-binary :all: "numpy<2" onnxruntime \
 		|| { rm -rf .venv-triton; mkdir .venv-triton; echo "There is no Triton server for this machine: its tests are skipped."; }
 	touch $@
 
+# What the tests of pipelines/ run; it brings much along. Where it does not install, they are skipped.
+.venv-snakemake/.ready:
+	$(PYTHON) -m venv .venv-snakemake
+	@echo "Installing Snakemake for the tests into .venv-snakemake (about 140 MB, half a minute)"
+	.venv-snakemake/bin/python $(PIP) "snakemake==9.*" \
+		|| { rm -rf .venv-snakemake; mkdir .venv-snakemake; echo "Snakemake does not install here: its tests are skipped."; }
+	touch $@
+
 clean:
-	rm -rf .venv .venv-dev .venv-k8s .venv-triton demo build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-dev .venv-k8s .venv-triton .venv-snakemake demo build dist .pytest_cache .mypy_cache .ruff_cache
