@@ -5,7 +5,7 @@ set -eu
 name=$1 uv=$2
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
-debootstrap --variant=minbase --include=ca-certificates,python3,python3-venv bookworm "$root" http://deb.debian.org/debian >&2
+debootstrap --variant=minbase --include=ca-certificates,python3,python3-venv bookworm "$root" >&2
 rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/usr/share/doc "$root"/usr/share/man
 install -m 755 "$uv" "$root/usr/local/bin/uv"
 # Whoever stands between this machine and the package index signs with a certificate that only the host knows.
