@@ -110,6 +110,8 @@ class Archive:
 
 
 def _is_frame(member: zipfile.ZipInfo) -> bool:
+    if not member.filename:
+        return False
     path = PurePosixPath(member.filename.replace("\\", "/"))
     hidden = any(part.startswith((".", "__MACOSX")) for part in path.parts)
     return not (member.is_dir() or hidden or path.name.lower() in ("thumbs.db", "desktop.ini"))

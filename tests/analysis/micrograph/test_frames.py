@@ -301,7 +301,9 @@ class TestZip:
         _, error = until_error(file(archive({"a.npy": npy(stack), "b.npy": npy(stack)})))
         assert error.message == f"a.npy: It is a stack of {FRAMES} frames itself."
 
-    @pytest.mark.parametrize("data", [archive({}), archive({"folder/": b""})])
+    @pytest.mark.parametrize(
+        "data", [archive({}), archive({"folder/": b""}), archive({"?.png": b"no name"}).replace(b"?.png", b"\0.png")]
+    )
     def test_of_nothing(self, file: Callable[[bytes], Path], data: bytes) -> None:
         _, error = until_error(file(data))
         assert "holds no pictures" in error.message
