@@ -161,3 +161,25 @@ def test_64_requests_at_once(server: Any, http: httpx.Client, lattice_npy: bytes
             assert 1 <= int(answer.headers["retry-after"]) <= 60
     wait_until(lambda: is_idle(http))
     assert http.post("/v1/atoms", files={"file": ("a.npy", lattice_npy)}).status_code == 200
+
+
+def test_told_to_end_it_answers_what_it_has_accepted(start_server: Any, blob_store: Path) -> None:
+    """SIGTERM while one picture is analysed and others wait: all of them are answered, and then the process ends."""
+    settings = {"EMSERVE_STORE": str(blob_store), "EMSERVE_RUNTIME": "fake"}
+    with start_server(**settings, EMSERVE_WORKERS=str(WORKERS), EMSERVE_QUEUE=str(QUEUE)) as server:
+        picture = slow_picture()
+
+        def one(_: int) -> int:
+            return httpx.post(
+                f"{server.url}/v1/atoms", files={"file": ("a.npy", picture)}, timeout=120, trust_env=False
+            ).status_code
+
+        with (
+            httpx.Client(base_url=server.url, timeout=60, trust_env=False) as http,
+            ThreadPoolExecutor(WORKERS + QUEUE) as pool,
+        ):
+            answers = pool.map(one, range(WORKERS + QUEUE))
+            wait_until(lambda: metric(http, "emserve_queue_waiting") == QUEUE)
+            server.process.terminate()
+            assert list(answers) == [200] * (WORKERS + QUEUE)
+        assert server.process.wait(60) == 0
