@@ -58,10 +58,10 @@ def _scores(scores: Mapping[str, Any]) -> str:
             of_types = "" if types is None else f", type F1 {types:.2f}"
             return f"find F1 {find:.2f}{of_types} ({measured_on})"
         if isinstance(figures, Mapping) and "length_score" in figures:
-            shown = {"length": "length_score", "recall": "recall", "precision": "precision"}
-            known = {name: figures.get(key) for name, key in shown.items()}
-            texts = [f"{name} {value:.2f}" for name, value in known.items() if isinstance(value, int | float)]
-            return f"{', '.join(texts)} ({measured_on})"
+            keys = {"length": "length_score", "recall": "recall", "precision": "precision"}
+            known = {name: figures.get(key) for name, key in keys.items()}
+            parts = [f"{name} {value:.2f}" for name, value in known.items() if isinstance(value, int | float)]
+            return f"{', '.join(parts)} ({measured_on})"
     return ""
 
 
