@@ -78,8 +78,8 @@ def test_the_service_follows_triton(
             triton.kill()
             for future in in_flight:
                 gone = future.result(LIMIT_S)
-                if gone.status_code != 200:  # one may have been answered just before
-                    assert (gone.status_code, gone.json()["error"]["code"]) == (503, "unavailable")
+                if gone.status_code != 200:  # one may have been answered just before, or met a full queue
+                    assert (gone.status_code, gone.json()["error"]["code"]) in {(503, "unavailable"), (429, "busy")}
         told = ask(service.url)
         assert told.status_code == 503
         assert "Triton" in told.json()["error"]["message"]
