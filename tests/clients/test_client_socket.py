@@ -174,6 +174,8 @@ def test_an_interruption_is_tidy(server: Server, root: Path, tmp_path: Path) -> 
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Whoever runs the tests in the background may have it ignored, and a process inherits that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert server.asked.wait(60)
     command.send_signal(signal.SIGINT)
