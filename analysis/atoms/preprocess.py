@@ -10,9 +10,9 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from analysis.intensity import scale
+from analysis.pixel_sizes import usable
 from analysis.resampling import resample
 from analysis.spacing import estimate_spacing
-from emserve.exceptions import InvalidParameter
 from emserve.results import Notice
 
 if TYPE_CHECKING:
@@ -102,7 +102,13 @@ def prepare(micrograph: Micrograph, spec: InputSpec) -> NetworkInput:
 def choose_scale(micrograph: Micrograph, spec: InputSpec) -> tuple[float, float, tuple[Notice, ...]]:
     """Network pixels per micrograph pixel in x and y, and what the user should know about them."""
     notices: list[Notice] = []
-    sizes = _usable_pixel_size(micrograph, notices)
+    sizes = usable(
+        micrograph,
+        PLAUSIBLE_PIXEL_SIZE_NM,
+        notices,
+        unseen="Atom columns cannot be resolved",
+        consequence="what the answer gives in nm and pm rests on it",
+    )
     if sizes is not None:
         scale_x, scale_y = (size / spec.best_pixel_size_nm for size in sizes)
     else:
@@ -154,25 +160,3 @@ def choose_scale(micrograph: Micrograph, spec: InputSpec) -> tuple[float, float,
             )
         )
     return scale_x, scale_y, tuple(notices)
-
-
-def _usable_pixel_size(micrograph: Micrograph, notices: list[Notice]) -> tuple[float, float] | None:
-    """The pixel size in x and y, nm, unless it is missing or atom columns cannot be seen at it."""
-    size_x, size_y = micrograph.pixel_size_x_nm, micrograph.pixel_size_y_nm
-    if size_x is None or size_y is None:
-        return None
-    low, high = PLAUSIBLE_PIXEL_SIZE_NM
-    if low <= min(size_x, size_y) and max(size_x, size_y) <= high:
-        return size_x, size_y
-    problem = f"Atom columns cannot be resolved at {size_x:g} × {size_y:g} nm per pixel"
-    remedy = f"Pass pixel_size_nm between {low:g} and {high:g}."
-    if micrograph.pixel_size_source == "argument":
-        raise InvalidParameter(f"{problem}.", remedy=remedy, field="pixel_size_nm")
-    notices.append(
-        Notice(
-            code="pixel_size_implausible",
-            message=f"{problem}, the pixel size in the file; what the answer gives in nm and pm rests on it.",
-            remedy=remedy,
-        )
-    )
-    return None

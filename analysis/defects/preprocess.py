@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from analysis.intensity import scale
 from analysis.micrograph import Micrograph
+from analysis.pixel_sizes import usable
 from analysis.resampling import resample
-from emserve.exceptions import InvalidParameter
 from emserve.results import Notice
 
 PLAUSIBLE_PIXEL_SIZE_NM = (0.005, 20.0)  # a field of 4,096 px would be 20 nm, less than a loop; a large loop 3 px
@@ -117,7 +117,13 @@ def prepare(micrograph: Micrograph, spec: InputSpec) -> NetworkInput:
 
 def _scales(micrograph: Micrograph, spec: InputSpec) -> tuple[float, float, tuple[Notice, ...]]:
     notices: list[Notice] = []
-    sizes = _usable_pixel_size(micrograph, notices)
+    sizes = usable(
+        micrograph,
+        PLAUSIBLE_PIXEL_SIZE_NM,
+        notices,
+        unseen="Loops and black dots cannot be seen",
+        consequence="what the answer gives in nm and MPa rests on it, and the picture was not rescaled",
+    )
     pixels = micrograph.pixels.size
     scale_x = scale_y = 1.0
     if sizes is not None:
@@ -145,35 +151,6 @@ def _scales(micrograph: Micrograph, spec: InputSpec) -> tuple[float, float, tupl
     if abs(scale_x - 1) < _NEAR and abs(scale_y - 1) < _NEAR and not spec.shortest_px:
         scale_x = scale_y = 1.0
     return scale_x, scale_y, tuple(notices)
-
-
-def plausible(size_x_nm: float, size_y_nm: float) -> bool:
-    """Whether defects can be seen at a pixel size; what a file says may be the resolution of a scanner."""
-    low, high = PLAUSIBLE_PIXEL_SIZE_NM
-    return low <= min(size_x_nm, size_y_nm) and max(size_x_nm, size_y_nm) <= high
-
-
-def _usable_pixel_size(micrograph: Micrograph, notices: list[Notice]) -> tuple[float, float] | None:
-    """The pixel size in x and y, nm, unless it is missing or no defect can be seen at it."""
-    size_x, size_y = micrograph.pixel_size_x_nm, micrograph.pixel_size_y_nm
-    if size_x is None or size_y is None:
-        return None
-    if plausible(size_x, size_y):
-        return size_x, size_y
-    low, high = PLAUSIBLE_PIXEL_SIZE_NM
-    problem = f"Loops and black dots cannot be seen at {size_x:g} × {size_y:g} nm per pixel"
-    remedy = f"Pass pixel_size_nm between {low:g} and {high:g}."
-    if micrograph.pixel_size_source == "argument":
-        raise InvalidParameter(f"{problem}.", remedy=remedy, field="pixel_size_nm")
-    notices.append(
-        Notice(
-            code="pixel_size_implausible",
-            message=f"{problem}, the pixel size in the file; what the answer gives in nm and MPa rests on it, and the "
-            "picture was not rescaled.",
-            remedy=remedy,
-        )
-    )
-    return None
 
 
 def _bounded(scale_x: float, scale_y: float, pixels: int) -> tuple[float, float]:

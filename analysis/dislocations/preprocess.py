@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from analysis.intensity import scale
 from analysis.micrograph import Micrograph
+from analysis.pixel_sizes import usable
 from analysis.resampling import resample
-from emserve.exceptions import InvalidParameter
 from emserve.results import Notice
 
 PLAUSIBLE_PIXEL_SIZE_NM = (0.01, 50.0)  # a field of 4,096 px would be 40 nm; a line's contrast less than a pixel wide
@@ -129,7 +129,13 @@ def prepare(micrograph: Micrograph, spec: InputSpec) -> NetworkInput:
 def _scales(
     micrograph: Micrograph, height: int, width: int, spec: InputSpec, notices: list[Notice]
 ) -> tuple[float, float]:
-    sizes = _usable_pixel_size(micrograph, notices)
+    sizes = usable(
+        micrograph,
+        PLAUSIBLE_PIXEL_SIZE_NM,
+        notices,
+        unseen="Dislocation lines cannot be seen",
+        consequence="what the answer gives in nm and MPa rests on it, and the picture was not rescaled",
+    )
     scale_x = scale_y = 1.0
     if sizes is not None:
         size_x, size_y = sizes
@@ -157,26 +163,3 @@ def _scales(
     if abs(scale_x - 1) < _NEAR and abs(scale_y - 1) < _NEAR:
         return 1.0, 1.0
     return scale_x, scale_y
-
-
-def _usable_pixel_size(micrograph: Micrograph, notices: list[Notice]) -> tuple[float, float] | None:
-    """The pixel size in x and y, nm, unless it is missing or no line can be seen at it."""
-    size_x, size_y = micrograph.pixel_size_x_nm, micrograph.pixel_size_y_nm
-    if size_x is None or size_y is None:
-        return None
-    low, high = PLAUSIBLE_PIXEL_SIZE_NM
-    if low <= min(size_x, size_y) and max(size_x, size_y) <= high:
-        return size_x, size_y
-    problem = f"Dislocation lines cannot be seen at {size_x:g} × {size_y:g} nm per pixel"
-    remedy = f"Pass pixel_size_nm between {low:g} and {high:g}."
-    if micrograph.pixel_size_source == "argument":
-        raise InvalidParameter(f"{problem}.", remedy=remedy, field="pixel_size_nm")
-    notices.append(
-        Notice(
-            code="pixel_size_implausible",
-            message=f"{problem}, the pixel size in the file; what the answer gives in nm and MPa rests on it, and the "
-            "picture was not rescaled.",
-            remedy=remedy,
-        )
-    )
-    return None

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from analysis.defects.preprocess import InputSpec, grey_levels, plausible
+from analysis.defects.preprocess import PLAUSIBLE_PIXEL_SIZE_NM, InputSpec, grey_levels
 from analysis.micrograph import Micrograph, read_file
+from analysis.pixel_sizes import within
 from training.batches import streamed
 from training.defects.augmentation import augment
 from training.defects.labels import LabelError, LabelledPicture
@@ -172,7 +173,12 @@ def real_sheet(source: Source, picture: LabelledPicture) -> Sheet:
 def _calibrated(picture: LabelledPicture, micrograph: Micrograph) -> LabelledPicture:
     """With the pixel size of the file where nothing else tells it: when served, pictures are scaled by it as well."""
     x_nm, y_nm = micrograph.pixel_size_x_nm, micrograph.pixel_size_y_nm
-    if picture.pixel_size_nm is not None or x_nm is None or y_nm is None or not plausible(x_nm, y_nm):
+    if (
+        picture.pixel_size_nm is not None
+        or x_nm is None
+        or y_nm is None
+        or not within((x_nm, y_nm), PLAUSIBLE_PIXEL_SIZE_NM)
+    ):
         return picture
     return replace(picture, pixel_size_nm=(x_nm, y_nm))
 
