@@ -248,12 +248,12 @@ class TestFolder:
     def test_frames_come_by_the_numbers_in_their_names(self, stack: np.ndarray, tmp_path: Path, pillow: Save) -> None:
         for number, frame in zip((1, 2, 9, 10, 100), stack, strict=True):
             (tmp_path / f"frame_{number}.png").write_bytes(pillow(frame, "PNG"))
-        (tmp_path / "notes.txt").write_text("of the session")
+        (tmp_path / "notes.txt").write_text("what was recorded")
         (tmp_path / ".hidden.png").write_bytes(b"")
         show(list(read_frames(tmp_path)), stack)
 
     def test_of_nothing(self, tmp_path: Path) -> None:
-        (tmp_path / "notes.txt").write_text("of the session")
+        (tmp_path / "notes.txt").write_text("what was recorded")
         _, error = until_error(tmp_path)
         assert "holds no pictures" in error.message
 
